@@ -1,0 +1,61 @@
+"""Background loops: a step, again at once while there is work, else after an interval or a nudge; failures survived."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from runtime.errors import GatepostError
+from runtime.logs import get_logger
+from runtime.metrics import LOOP_FAILURES
+
+
+class Loop:
+    """A loop that runs until stopped.
+
+    Args:
+        name: For logs and metrics.
+        interval_seconds: Pause when a step had nothing to do, or failed; varied by a fifth so that instances spread.
+        step: Does a bounded piece of work; True when there may be more at once.
+    """
+
+    def __init__(self, name: str, interval_seconds: float, step: Callable[[], Awaitable[bool]]) -> None:
+        self._name = name
+        self._interval = interval_seconds
+        self._step = step
+        self._nudged = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name=self._name)
+
+    def nudge(self) -> None:
+        """Do the next step now: there is work."""
+        self._nudged.set()
+
+    async def stop(self) -> None:
+        """End at the next await; a step is written so that it can be cut off anywhere."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            self._nudged.clear()
+            try:
+                more = await self._step()
+            except Exception as exc:  # noqa: BLE001 a loop outlives what one step meets
+                LOOP_FAILURES.labels(self._name).inc()
+                expected = isinstance(exc, GatepostError)
+                get_logger().warning("loop failed", loop=self._name, error=str(exc), exc_info=None if expected else exc)
+                await asyncio.sleep(self._interval)
+                continue
+            if not more:
+                await self._pause()
+
+    async def _pause(self) -> None:
+        seconds = self._interval * random.uniform(0.8, 1.2)  # noqa: S311 jitter, not a secret
+        try:
+            await asyncio.wait_for(self._nudged.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,97 @@
+"""Forward-only migrations: numbered SQL files in each service's `migrations` folder, applied once, in order.
+
+Safe when several instances start at once (advisory lock), refused when an applied file was edited (checksum), and
+impatient with locks (lock_timeout), so that a busy table delays the migration and not the users.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+import asyncpg
+
+from runtime.logs import get_logger
+
+_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_LOCK = 0x67617465706F7374  # "gatepost"
+_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+class MigrationError(Exception):
+    """The database's history and the shipped files disagree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: number, name, text and its SHA-256."""
+
+    version: int
+    name: str
+    sql: str
+    checksum: str
+
+
+def shipped(package: str) -> list[Migration]:
+    """Read the migrations of a package (`auth_service`), by number.
+
+    Raises:
+        MigrationError: A file name is off, or a number is missing or double.
+    """
+    found: list[Migration] = []
+    for item in files(package).joinpath("migrations").iterdir():
+        if not item.name.endswith(".sql"):
+            continue
+        match = _NAME.match(item.name)
+        if match is None:
+            raise MigrationError(f"{item.name}: migrations are called NNNN_words.sql")
+        sql = item.read_text(encoding="utf-8")
+        found.append(Migration(int(match[1]), item.name, sql, hashlib.sha256(sql.encode()).hexdigest()))
+    found.sort(key=lambda migration: migration.version)
+    if [m.version for m in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(f"{package}: migration numbers must run 1, 2, 3, … without gap")
+    return found
+
+
+async def migrate(dsn: str, package: str) -> list[str]:
+    """Bring a database up to the package's newest migration; return the names applied now.
+
+    Raises:
+        MigrationError: An applied migration's checksum differs from the shipped file's.
+    """
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute(_TABLE)
+        return await _apply(connection, shipped(package))
+    finally:
+        await connection.close()
+
+
+async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migrations: list[Migration]) -> list[str]:
+    rows = await connection.fetch("SELECT version, checksum FROM schema_migrations")
+    done = {row["version"]: row["checksum"] for row in rows}
+    applied: list[str] = []
+    for migration in migrations:
+        if migration.version in done:
+            if done[migration.version] != migration.checksum:
+                raise MigrationError(f"{migration.name} was changed after it was applied")
+            continue
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '5s'")
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+                migration.version,
+                migration.name,
+                migration.checksum,
+            )
+        get_logger().info("migration applied", migration=migration.name)
+        applied.append(migration.name)
+    return applied

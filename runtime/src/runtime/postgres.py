@@ -1,0 +1,117 @@
+"""A pool of PostgreSQL connections whose failures are GatepostErrors. Holds no SQL of its own.
+
+Each service has one Database for its own database; its store runs on connections that use cases borrow from it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from runtime.errors import GatepostError, Reason
+from runtime.logs import get_logger
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+Connection = PoolConnectionProxy[asyncpg.Record]
+
+
+class Database:
+    """One database, reached through a bounded pool.
+
+    Args:
+        pool: An open asyncpg pool.
+        acquire_timeout_seconds: How long a caller waits for a connection before UNAVAILABLE.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", acquire_timeout_seconds: float) -> None:
+        self._pool = pool
+        self._acquire_timeout = acquire_timeout_seconds
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        max_size: int = 10,
+        acquire_timeout_seconds: float = 1.5,
+        command_timeout_seconds: float = 5.0,
+        application_name: str = "gatepost",
+    ) -> "Database":
+        """Open the pool, waiting for a server that is not there yet."""
+        delay = 0.1
+        while True:
+            try:
+                pool = await asyncpg.create_pool(
+                    dsn,
+                    min_size=1,
+                    max_size=max_size,
+                    timeout=acquire_timeout_seconds,
+                    command_timeout=command_timeout_seconds,
+                    server_settings={"application_name": application_name, "timezone": "UTC"},
+                )
+            except LOST as exc:
+                get_logger().warning("waiting for postgresql", error=type(exc).__name__)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 2.0)
+            else:
+                return cls(pool, acquire_timeout_seconds)
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Lend a connection; every statement commits by itself.
+
+        Raises:
+            GatepostError: UNAVAILABLE when no connection can be had in time, or it breaks.
+        """
+        try:
+            async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
+                yield connection
+        except LOST as exc:
+            raise _unavailable(exc) from exc
+        except asyncpg.InterfaceError as exc:
+            if "clos" in str(exc):  # "connection is closed", "pool is closing": lost too; else our own mistake
+                raise _unavailable(exc) from exc
+            raise
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection in a transaction that commits at the end of the block, or not at all.
+
+        Raises:
+            GatepostError: UNAVAILABLE as for `acquire`; the outcome of a commit that breaks is unknown.
+        """
+        async with self.acquire() as connection, connection.transaction():
+            yield connection
+
+    async def ready(self) -> bool:
+        """Say whether a statement can be run now."""
+        try:
+            async with self.acquire() as connection:
+                await connection.execute("SELECT 1")
+        except GatepostError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the pool, dropping connections that do not come back in two seconds."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 2)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+def _unavailable(exc: BaseException) -> GatepostError:
+    get_logger().warning("postgresql unavailable", error=type(exc).__name__)
+    return GatepostError(Reason.UNAVAILABLE, "storage is unavailable", retry_after_seconds=1)

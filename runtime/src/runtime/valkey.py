@@ -1,0 +1,137 @@
+"""Valkey or Redis, single server, Sentinel or Cluster, behind two calls whose failures are GatepostErrors.
+
+Every script touches one key, so everything works unchanged on a Cluster.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from runtime.errors import GatepostError, Reason
+from runtime.logs import get_logger
+
+_DEFAULT_SENTINEL_PORT = 26379
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script of one key, called by its SHA-1 and sent whole only where it is not known yet."""
+
+    source: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+
+class Valkey:
+    """A connection pool to a server, a Sentinel group or a Cluster.
+
+    Args:
+        client: The redis-py client that fits.
+    """
+
+    def __init__(self, client: "Redis | RedisCluster") -> None:
+        self._client: Any = client
+
+    @classmethod
+    def connect(cls, url: str, *, timeout_seconds: float = 1.0, max_connections: int = 64) -> "Valkey":
+        """Make the client for a URL; nothing is opened before the first command.
+
+        Args:
+            url: `redis://`, `rediss://`, `unix://`, `redis+cluster://`, `rediss+cluster://` or
+                `redis[s]+sentinel://[user:password@]host[:port][,host[:port]…]/service[?db=n]`.
+            timeout_seconds: For connecting and for each command.
+            max_connections: Most connections open at once.
+
+        Raises:
+            ValueError: The URL has another scheme.
+        """
+        options: dict[str, Any] = {
+            "socket_timeout": timeout_seconds,
+            "socket_connect_timeout": timeout_seconds,
+            "max_connections": max_connections,
+        }
+        scheme = url.partition("://")[0]
+        match scheme:
+            case "redis" | "rediss" | "unix":
+                retry = Retry(ConstantBackoff(0.01), 1)  # one more try: the pooled connection may have died idle
+                return cls(Redis.from_url(url, retry=retry, **options))
+            case "redis+cluster" | "rediss+cluster":
+                return cls(RedisCluster.from_url(url.replace("+cluster", "", 1), **options))
+            case "redis+sentinel" | "rediss+sentinel":
+                return cls(_through_sentinel(url, options))
+            case _:
+                raise ValueError(f"unknown Valkey URL scheme {scheme!r}")
+
+    async def run(self, script: Script, key: str, *args: str | bytes | int) -> Any:
+        """Run a one-key script atomically and return its answer (bytes, int, list or None).
+
+        Raises:
+            GatepostError: UNAVAILABLE when the server cannot be reached in time.
+        """
+        try:
+            try:
+                return await self._client.evalsha(script.sha, 1, key, *args)
+            except NoScriptError:
+                return await self._client.eval(script.source, 1, key, *args)
+        except (RedisConnectionError, RedisTimeoutError, OSError) as exc:
+            raise _unavailable(exc) from exc
+
+    async def command(self, *args: str | bytes | int) -> Any:
+        """Run one command on one key and return its answer.
+
+        Raises:
+            GatepostError: UNAVAILABLE when the server cannot be reached in time.
+        """
+        try:
+            return await self._client.execute_command(*args)
+        except (RedisConnectionError, RedisTimeoutError, OSError) as exc:
+            raise _unavailable(exc) from exc
+
+    async def ready(self) -> bool:
+        """Say whether commands can be run now."""
+        try:
+            await self._client.ping()
+        except (RedisError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+def _through_sentinel(url: str, options: dict[str, Any]) -> Redis:
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    addresses = []
+    for host in hosts.split(","):
+        name, _, port = host.partition(":")
+        addresses.append((name, int(port or _DEFAULT_SENTINEL_PORT)))
+    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    sentinel = Sentinel(addresses, socket_timeout=options["socket_timeout"])  # type: ignore[no-untyped-call]
+    master: Redis = sentinel.master_for(
+        parts.path.strip("/"),
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        db=int(query.get("db", "0")),
+        ssl=url.startswith("rediss"),
+        **options,
+    )
+    return master
+
+
+def _unavailable(exc: BaseException) -> GatepostError:
+    get_logger().warning("valkey unavailable", error=type(exc).__name__)
+    return GatepostError(Reason.UNAVAILABLE, "short-lived storage is unavailable", retry_after_seconds=1)
