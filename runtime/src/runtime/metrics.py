@@ -3,6 +3,7 @@
 Never mounted on the public listener. Labels are bounded: method names, outcomes; no user data.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -19,12 +20,28 @@ LOOP_FAILURES = Counter("gatepost_loop_failures_total", "Failed rounds of backgr
 ReadyCheck = Callable[[], Awaitable[dict[str, bool]]]
 
 
+class Checks:
+    """A ReadyCheck that a service fills as it starts: not ready until it has one, then while all of them hold."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Callable[[], Awaitable[bool]]] = {}
+
+    def add(self, name: str, check: Callable[[], Awaitable[bool]]) -> None:
+        """Ask `check` from now on whether the dependency `name` can be used."""
+        self._checks[name] = check
+
+    async def __call__(self) -> dict[str, bool]:
+        """Ask all at once."""
+        answers = await asyncio.gather(*(check() for check in self._checks.values()))
+        return dict(zip(self._checks, answers, strict=True))
+
+
 async def serve(listen: str, ready: ReadyCheck) -> web.AppRunner:
     """Start the listener on `host:port` and return its runner; the caller cleans it up.
 
     Args:
         listen: Address, host:port.
-        ready: Returns each dependency by name and whether it can be used now.
+        ready: Returns each dependency by name and whether it can be used now; none means not started yet.
     """
 
     async def metrics(_request: web.Request) -> web.Response:
@@ -35,9 +52,8 @@ async def serve(listen: str, ready: ReadyCheck) -> web.AppRunner:
 
     async def readyz(_request: web.Request) -> web.Response:
         checks = await ready()
-        return web.json_response(
-            {"ready": all(checks.values()), "checks": checks}, status=200 if all(checks.values()) else 503
-        )
+        usable = bool(checks) and all(checks.values())
+        return web.json_response({"ready": usable, "checks": checks}, status=200 if usable else 503)
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)

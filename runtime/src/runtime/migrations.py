@@ -12,6 +12,7 @@ from importlib.resources import files
 import asyncpg
 
 from runtime.logs import get_logger
+from runtime.postgres import LOST, Database
 
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _LOCK = 0x67617465706F7374  # "gatepost"
@@ -57,6 +58,22 @@ def shipped(package: str) -> list[Migration]:
     if [m.version for m in found] != list(range(1, len(found) + 1)):
         raise MigrationError(f"{package}: migration numbers must run 1, 2, 3, … without gap")
     return found
+
+
+async def open_migrated(dsn: str, package: str, *, max_size: int, application_name: str) -> Database:
+    """Open a database and bring it up to date, waiting for a server that is not there (yet, or again).
+
+    Raises:
+        MigrationError: See `migrate`.
+    """
+    while True:
+        database = await Database.connect(dsn, max_size=max_size, application_name=application_name)
+        try:
+            await migrate(dsn, package)
+        except LOST:
+            await database.close()
+        else:
+            return database
 
 
 async def migrate(dsn: str, package: str) -> list[str]:

@@ -4,8 +4,9 @@ Each service has one Database for its own database; its store runs on connection
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -24,7 +25,7 @@ LOST = (
     OSError,
 )
 
-Connection = PoolConnectionProxy[asyncpg.Record]
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"  # generic in its stubs only
 
 
 class Database:
@@ -46,7 +47,7 @@ class Database:
         *,
         max_size: int = 10,
         acquire_timeout_seconds: float = 1.5,
-        command_timeout_seconds: float = 5.0,
+        command_timeout_seconds: float = 1.5,
         application_name: str = "gatepost",
     ) -> "Database":
         """Open the pool, waiting for a server that is not there yet."""
@@ -77,7 +78,8 @@ class Database:
         """
         try:
             async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
-                yield connection
+                with _given_up_when_hung(connection):
+                    yield connection
         except LOST as exc:
             raise _unavailable(exc) from exc
         except asyncpg.InterfaceError as exc:
@@ -93,7 +95,8 @@ class Database:
             GatepostError: UNAVAILABLE as for `acquire`; the outcome of a commit that breaks is unknown.
         """
         async with self.acquire() as connection, connection.transaction():
-            yield connection
+            with _given_up_when_hung(connection):
+                yield connection
 
     async def ready(self) -> bool:
         """Say whether a statement can be run now."""
@@ -110,6 +113,16 @@ class Database:
             await asyncio.wait_for(self._pool.close(), 2)
         except TimeoutError:
             self._pool.terminate()
+
+
+@contextmanager
+def _given_up_when_hung(connection: Connection) -> Iterator[None]:
+    """Drop a connection whose server does not answer, rather than wait for it again to roll back and reset."""
+    try:
+        yield
+    except TimeoutError:
+        connection.terminate()
+        raise
 
 
 def _unavailable(exc: BaseException) -> GatepostError:

@@ -3,9 +3,19 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
+import asyncpg
 import uvloop
+
+from runtime.logs import get_logger
+from runtime.migrations import MigrationError
+
+T = TypeVar("T")
+# What an operator can mend; anything else is our mistake and shows its traceback.
+_STARTING_TROUBLE = (OSError, ValueError, RuntimeError, MigrationError, asyncpg.PostgresError)
 
 
 def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -13,6 +23,9 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
     Args:
         main: Starts everything, awaits `stop`, ends everything.
+
+    Raises:
+        SystemExit: With status 1 when it could not start, after one log line that says why.
     """
 
     async def body() -> None:
@@ -22,7 +35,23 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
-    uvloop.run(body())
+    try:
+        uvloop.run(body())
+    except _STARTING_TROUBLE as exc:
+        get_logger().error("cannot go on", error=f"{type(exc).__name__}: {exc}")
+        sys.exit(1)
+
+
+async def unless_stopped(stop: asyncio.Event, opening: Coroutine[Any, Any, T]) -> T | None:
+    """Await something slow at start, like a database that is not there yet; None if told to stop first."""
+    task = asyncio.create_task(opening)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        stopping.cancel()
+        task.cancel()
 
 
 def settle() -> None:

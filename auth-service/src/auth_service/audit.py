@@ -1,0 +1,63 @@
+"""Who did what to whom, when, from where: written in the transaction of the act itself."""
+
+from uuid import UUID
+
+from auth_service.model import Account, App
+from auth_service.store import audit as store
+from runtime.clock import Clock
+from runtime.context import current
+from runtime.postgres import Connection
+
+
+class Audit:
+    """Appends events.
+
+    Args:
+        clock: For their time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def record(
+        self,
+        connection: Connection,
+        action: str,
+        *,
+        outcome: str = "success",
+        account: Account | None = None,
+        app: App | None = None,
+        project: str = "",
+        by_user: bool = True,
+        account_id: UUID | None = None,
+    ) -> None:
+        """Append one event.
+
+        Args:
+            connection: Of the transaction that does the act.
+            action: As noun.verb.
+            outcome: `success`, or the reason of a refusal.
+            account: To whom.
+            app: With which app.
+            project: Name, when neither account nor app says it.
+            by_user: The user did it himself; else the calling service on somebody's behalf.
+            account_id: To whom, when the account itself is not at hand.
+        """
+        context = current()
+        subject = account.id if account else account_id
+        project = project or (account.project if account else app.project.name if app else "")
+        await store.insert(
+            connection,
+            store.Event(
+                id=0,
+                at=self._clock.now(),
+                action=action,
+                outcome=outcome,
+                actor=f"user:{subject}" if by_user and subject else f"service:{context.caller}",
+                account_id=subject,
+                project=project,
+                client_id=app.client_id if app else "",
+                address=context.client_address,
+                request_id=context.request_id,
+            ),
+        )

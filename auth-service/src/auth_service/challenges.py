@@ -1,0 +1,173 @@
+"""The one Challenge engine: a question put to a person, answered by a six-digit code that went another way.
+
+    open -> live -> claimed (answered right; tombstone until expiry)
+                 -> dead (too many wrong answers, replaced by a newer one, or expired)
+
+Lives in Valkey under one key per subject and purpose, so there is one live challenge for each; every step is one
+script on that key. The handle hides the subject, and is alike for a decoy (an address without account), which cannot
+be answered.
+"""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from auth_service.keys import KeyRing, digest
+from auth_service.limits import Limit, Limiter
+from auth_service.model import OpenChallenge, Purpose
+from runtime.clock import Clock
+from runtime.errors import GatepostError, Reason
+from runtime.valkey import Script, Valkey
+
+_HANDLE_BYTES = 35  # key id (2), nonce (17), masked subject (16): 70 hex digits
+_NONCE = slice(2, 19)
+_SUBJECT_BYTES = 16
+_CODE_SPAN = 900_000  # 100000 to 999999
+_WRONG = 2
+
+_OPEN = Script("""
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'handle', ARGV[1], 'code', ARGV[2], 'data', ARGV[3], 'tries', 0)
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
+""")
+# 0: no such challenge or spent; 1: right; 2: wrong. The stored code is a keyed hash: comparing it here leaks nothing.
+_CLAIM = Script("""
+local v = redis.call('HMGET', KEYS[1], 'handle', 'code', 'data', 'claimed')
+if not v[1] or v[1] ~= ARGV[1] or v[4] then return {0} end
+if v[2] ~= ARGV[2] then
+  if redis.call('HINCRBY', KEYS[1], 'tries', 1) >= tonumber(ARGV[3]) then redis.call('DEL', KEYS[1]) end
+  return {2}
+end
+redis.call('HSET', KEYS[1], 'claimed', 1)
+return {1, v[3]}
+""")
+_PEEK = Script("""
+local v = redis.call('HMGET', KEYS[1], 'handle', 'data', 'claimed')
+if not v[1] or v[1] ~= ARGV[1] or v[3] then return false end
+return v[2]
+""")
+_RELEASE = Script("""
+if redis.call('HGET', KEYS[1], 'handle') == ARGV[1] then redis.call('HDEL', KEYS[1], 'claimed') end
+return 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new challenge: what the client gets, and the code that is mailed."""
+
+    challenge: OpenChallenge
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A challenge answered right: what was stored with it, and how to find it again."""
+
+    data: dict[str, Any]
+    key: str
+    handle_hash: bytes
+
+
+class Challenges:
+    """Opens, claims and releases challenges.
+
+    Args:
+        valkey: Where they live.
+        keys: For the keyed hash of codes and the mask of subjects.
+        clock: For expiry times.
+        limiter: Counts wrong answers over all challenges of a subject.
+        max_tries: Wrong answers that end one challenge.
+        failures: Wrong answers after which no more challenges are opened for a subject.
+    """
+
+    def __init__(
+        self, valkey: Valkey, keys: KeyRing, clock: Clock, limiter: Limiter, *, max_tries: int, failures: Limit
+    ) -> None:
+        self._valkey = valkey
+        self._keys = keys
+        self._clock = clock
+        self._limiter = limiter
+        self._max_tries = max_tries
+        self._failures = failures
+
+    async def open(self, purpose: Purpose, subject: str, data: dict[str, Any] | None, seconds: int) -> Opened:
+        """Open a challenge in place of an earlier one for the subject and purpose.
+
+        Args:
+            purpose: What for.
+            subject: Whom it is about (project and normalised address), whether or not there is an account.
+            data: Stored with it and returned by `claim`; None for a decoy.
+            seconds: Its lifetime.
+
+        Raises:
+            GatepostError: RATE_LIMITED after too many wrong answers.
+        """
+        key_id = self._keys.active_id
+        hashed = digest(subject)[:_SUBJECT_BYTES]
+        key = _key(purpose, hashed)
+        await self._limiter.check(self._failures, key)
+        head = key_id.to_bytes(2, "big") + secrets.token_bytes(17)
+        handle = (head + _xor(hashed, self._keys.mac("challenge-mask", head, key_id))).hex()
+        code = str(100_000 + secrets.randbelow(_CODE_SPAN))
+        stored = self._code_hash(handle, code) if data is not None else secrets.token_bytes(32)
+        await self._valkey.run(_OPEN, key, digest(handle), stored, json.dumps(data or {}), seconds * 1000)
+        expires_at = self._clock.now() + timedelta(seconds=seconds)
+        return Opened(OpenChallenge(handle, purpose, expires_at), code)
+
+    async def peek(self, purpose: Purpose, handle: str) -> dict[str, Any]:
+        """Return what is stored with a live challenge, without answering it; empty for a decoy.
+
+        Raises:
+            GatepostError: CHALLENGE_FAILED if there is none.
+        """
+        data = await self._valkey.run(_PEEK, self._locate(purpose, handle), digest(handle))
+        if data is None:
+            raise GatepostError(Reason.CHALLENGE_FAILED)
+        found: dict[str, Any] = json.loads(data)
+        return found
+
+    async def claim(self, purpose: Purpose, handle: str, code: str) -> Claim:
+        """Answer a challenge: at most one caller succeeds, ever.
+
+        Raises:
+            GatepostError: CHALLENGE_FAILED whatever is wrong.
+        """
+        key = self._locate(purpose, handle)
+        handle_hash = digest(handle)
+        status, *rest = await self._valkey.run(_CLAIM, key, handle_hash, self._code_hash(handle, code), self._max_tries)
+        if status == _WRONG:
+            await self._limiter.count_failure(self._failures, key)
+        if not rest:
+            raise GatepostError(Reason.CHALLENGE_FAILED)
+        return Claim(json.loads(rest[0]), key, handle_hash)
+
+    async def release(self, claim: Claim) -> None:
+        """Make a claimed challenge answerable again, because what it was claimed for could not be done."""
+        await self._valkey.run(_RELEASE, claim.key, claim.handle_hash)
+
+    def _locate(self, purpose: Purpose, handle: str) -> str:
+        try:
+            raw = bytes.fromhex(handle)
+        except ValueError:
+            raw = b""
+        key_id = int.from_bytes(raw[:2], "big")
+        if len(raw) != _HANDLE_BYTES or handle != raw.hex() or not self._keys.knows(key_id):
+            raise GatepostError(Reason.CHALLENGE_FAILED)
+        head, masked = raw[: _NONCE.stop], raw[_NONCE.stop :]
+        return _key(purpose, _xor(masked, self._keys.mac("challenge-mask", head, key_id)))
+
+    def _code_hash(self, handle: str, code: str) -> bytes:
+        key_id = int(handle[:4], 16)
+        return self._keys.mac("challenge-code", f"{handle}:{code}".encode(), key_id)
+
+
+def _key(purpose: Purpose, subject: bytes) -> str:
+    return f"gatepost:{{challenge:{purpose}:{subject.hex()}}}"
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right[: len(left)], strict=True))

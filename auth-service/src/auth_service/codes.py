@@ -1,0 +1,105 @@
+"""The one Code engine: one-time codes that an app exchanges for tokens (`code`, `auth_key`).
+
+    issued -> used (tombstone until expiry; a second use is reuse) | expired
+
+Lives in Valkey under one key per code; using it is one script. PostgreSQL backs the single use: the session a code
+opens stores its hash under a unique index, so not even a Valkey that forgot can make a code work twice.
+"""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from auth_service.keys import digest
+from auth_service.model import Account, App, Pkce
+from runtime.errors import GatepostError, Reason
+from runtime.valkey import Script, Valkey
+
+_CODE_BYTES = 16  # 32 hex digits on the wire
+
+_ISSUE = Script("""
+redis.call('HSET', KEYS[1], 'app', ARGV[1], 'data', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+""")
+# 0: unknown, expired or of another app; 1: yours now; 2: used before.
+_USE = Script("""
+local v = redis.call('HMGET', KEYS[1], 'app', 'data', 'used')
+if not v[1] or v[1] ~= ARGV[1] then return {0} end
+if v[3] then return {2} end
+redis.call('HSET', KEYS[1], 'used', 1)
+return {1, v[2]}
+""")
+_RELEASE = Script("""
+redis.call('HDEL', KEYS[1], 'used')
+return 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeData:
+    """What a code stands for."""
+
+    account_id: UUID
+    security_version: int
+    scopes: tuple[str, ...]
+    pkce: Pkce | None
+    authenticated_at: datetime
+
+
+class Codes:
+    """Issues and uses codes.
+
+    Args:
+        valkey: Where they live.
+        seconds: Their lifetime.
+    """
+
+    def __init__(self, valkey: Valkey, seconds: int) -> None:
+        self._valkey = valkey
+        self._milliseconds = seconds * 1000
+
+    async def issue(
+        self, account: Account, app: App, pkce: Pkce | None, now: datetime, scopes: tuple[str, ...] = ()
+    ) -> str:
+        """Return a new code for an app: 32 lower-case hex digits."""
+        code = secrets.token_hex(_CODE_BYTES)
+        data = {
+            "account_id": str(account.id),
+            "security_version": account.security_version,
+            "scopes": scopes,
+            "pkce": asdict(pkce) if pkce else None,
+            "authenticated_at": now.timestamp(),
+        }
+        await self._valkey.run(_ISSUE, _key(digest(code)), str(app.id), json.dumps(data), self._milliseconds)
+        return code
+
+    async def use(self, code: str, app: App) -> CodeData | None:
+        """Use a code up; at most one caller gets its data. None means it was used before.
+
+        Raises:
+            GatepostError: CODE_INVALID if it is unknown, expired or another app's (which leaves it usable by its own).
+        """
+        status, *rest = await self._valkey.run(_USE, _key(digest(code)), str(app.id))
+        if status == 0:
+            raise GatepostError(Reason.CODE_INVALID)
+        if not rest:
+            return None
+        data = json.loads(rest[0])
+        return CodeData(
+            account_id=UUID(data["account_id"]),
+            security_version=data["security_version"],
+            scopes=tuple(data["scopes"]),
+            pkce=Pkce(**data["pkce"]) if data["pkce"] else None,
+            authenticated_at=datetime.fromtimestamp(data["authenticated_at"], tz=UTC),
+        )
+
+    async def release(self, code: str) -> None:
+        """Make a used code usable again, because no session could be stored for it."""
+        await self._valkey.run(_RELEASE, _key(digest(code)))
+
+
+def _key(code_hash: bytes) -> str:
+    return f"gatepost:{{code:{code_hash.hex()}}}"

@@ -1,0 +1,143 @@
+"""Making and unmaking an account across two services, so that a crash leaves either nothing or a whole account.
+
+    1. auth: a note that the profile is to be removed, due later      (commit)
+    2. user-service: the profile, idempotent on the account's id       (commit)
+    3. auth: account, identifiers, credential, and the note taken back (commit; the account exists from here)
+
+A crash before 3 leaves a profile that nobody can see and the note, on which `Sweep` removes it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from auth_service import identifiers
+from auth_service.model import Account, AccountState, NewProfile, Project
+from auth_service.profiles import Profiles
+from auth_service.store import accounts, sessions
+from runtime.clock import Clock
+from runtime.errors import GatepostError, Reason, Rule, Violation
+from runtime.postgres import Connection, Database
+
+_REMOVAL_DELAY = timedelta(minutes=10)
+_KEEP_EXPIRED_SESSIONS = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to be made; address and user name not yet normalised, password already hashed."""
+
+    id: UUID
+    project: Project
+    email: str
+    email_verified: bool
+    password_hash: str | None
+    profile: NewProfile
+    role: str
+    state: AccountState = AccountState.ACTIVE
+    username: str = ""
+
+
+class Enrolment:
+    """Makes accounts.
+
+    Args:
+        database: Where accounts are.
+        profiles: Where profiles are.
+        clock: For creation times.
+    """
+
+    def __init__(self, database: Database, profiles: Profiles, clock: Clock) -> None:
+        self._database = database
+        self._profiles = profiles
+        self._clock = clock
+
+    async def prepare(self, new: NewAccount) -> None:
+        """Steps 1 and 2: afterwards `complete` can make the account in the caller's transaction.
+
+        Raises:
+            GatepostError: INVALID_PARAMETER on a profile field; UNAVAILABLE. Nothing visible is left behind.
+        """
+        async with self._database.acquire() as connection:
+            await accounts.put_profile_removal(connection, new.id, self._clock.now() + _REMOVAL_DELAY)
+        await self._profiles.create(new.id, new.project.id, new.profile)
+
+    async def complete(self, connection: Connection, new: NewAccount) -> Account:
+        """Step 3, in the caller's transaction.
+
+        Raises:
+            GatepostError: EMAIL_TAKEN, USERNAME_TAKEN, INVALID_PARAMETER; UNAVAILABLE if it took too long.
+        """
+        now = self._clock.now()
+        email, email_normalized = identifiers.email(new.email)
+        account = Account(
+            id=new.id,
+            project_id=new.project.id,
+            project=new.project.name,
+            state=new.state,
+            role=new.role,
+            security_version=1,
+            email=email,
+            email_verified=new.email_verified,
+            username=new.username,
+            created_at=now,
+            updated_at=now,
+        )
+        if not await accounts.cancel_profile_removal(connection, new.id):
+            raise GatepostError(Reason.UNAVAILABLE, "the profile was given up meanwhile", retry_after_seconds=1)
+        await accounts.insert(connection, account)
+        verified_at = now if new.email_verified else None
+        if not await accounts.insert_identifier(connection, account, "email", email, email_normalized, verified_at):
+            raise email_taken()
+        if new.username:
+            shown, normalized = identifiers.username(new.username)
+            if not await accounts.insert_identifier(connection, account, "username", shown, normalized, None):
+                violation = Violation("username", Rule.TAKEN, "The username has already been taken.")
+                raise GatepostError(Reason.USERNAME_TAKEN, violations=(violation,))
+        if new.password_hash:
+            await accounts.put_password(connection, account.id, new.password_hash, now)
+        return account
+
+    async def delete(self, connection: Connection, account: Account) -> None:
+        """Delete an account in the caller's transaction; its profile follows."""
+        await accounts.put_profile_removal(connection, account.id, self._clock.now())
+        await accounts.delete(connection, account.id)
+
+
+class Sweep:
+    """Removes what is due: profiles without account, unproven sign-ups, sessions long expired. A background loop.
+
+    Args:
+        database: Where the notes are.
+        profiles: Where profiles are.
+        clock: For what is due.
+    """
+
+    def __init__(self, database: Database, profiles: Profiles, clock: Clock) -> None:
+        self._database = database
+        self._profiles = profiles
+        self._clock = clock
+
+    async def step(self) -> bool:
+        """Do a bounded piece of work; True if there may be more."""
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            account_id = await accounts.fetch_due_profile_removal(connection, now)
+            if account_id is not None:
+                if await accounts.fetch(connection, account_id) is None:
+                    await self._profiles.delete(account_id)
+                await accounts.cancel_profile_removal(connection, account_id)
+                return True
+        await self._forget(now)
+        return False
+
+    async def _forget(self, now: datetime) -> None:
+        async with self._database.acquire() as connection:
+            await accounts.delete_expired_registrations(connection, now)
+            await sessions.delete_expired(connection, now - _KEEP_EXPIRED_SESSIONS)
+
+
+def email_taken() -> GatepostError:
+    """Build the error for an address that another account of the project has."""
+    violation = Violation("email", Rule.TAKEN, "The email has already been taken.")
+    return GatepostError(Reason.EMAIL_TAKEN, violations=(violation,))

@@ -1,0 +1,52 @@
+"""What people sign in with, checked and normalised, so that one person cannot be two by spelling. Pure."""
+
+import re
+import unicodedata
+
+from email_validator import EmailNotValidError, validate_email
+
+from runtime.errors import invalid
+
+_MAX_EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3
+_USERNAME = re.compile(r"^[A-Za-z0-9]{5,64}$")
+
+
+def email(value: str) -> tuple[str, str]:
+    """Return an address as it will be shown and mailed, and as it is compared (case folded).
+
+    Raises:
+        GatepostError: INVALID_PARAMETER on `email`. Whether the domain exists is not asked: it may be a private one.
+    """
+    if len(value) > _MAX_EMAIL_LENGTH:
+        raise invalid("email", "The email must be a valid email address.")
+    try:
+        checked = validate_email(value, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        raise invalid("email", "The email must be a valid email address.") from None
+    return checked.normalized, checked.normalized.casefold()
+
+
+def username(value: str) -> tuple[str, str]:
+    """Return a user name as shown and as compared.
+
+    Raises:
+        GatepostError: INVALID_PARAMETER on `username` unless it is 5 to 64 letters and digits.
+    """
+    if not _USERNAME.match(value):
+        raise invalid("username", "The username must be 5 to 64 letters and digits.")
+    return value, value.casefold()
+
+
+def login(value: str) -> tuple[str, str]:
+    """Return kind (`email` or `username`) and normalised form of what somebody typed to sign in; never refuses.
+
+    What cannot be an identifier is compared as it is and found nowhere.
+    """
+    if "@" not in value:
+        return "username", value.casefold()
+    try:
+        return "email", validate_email(
+            value, check_deliverability=False, globally_deliverable=False
+        ).normalized.casefold()
+    except EmailNotValidError:
+        return "email", unicodedata.normalize("NFC", value).casefold()

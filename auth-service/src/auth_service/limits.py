@@ -1,0 +1,82 @@
+"""Rate windows in Valkey: how often something may happen to a subject. Atomic across instances, one key a window."""
+
+from dataclasses import dataclass
+
+from auth_service.keys import digest
+from runtime.errors import GatepostError, Reason
+from runtime.valkey import Script, Valkey
+
+# Count one if there is room; answers 0 or the milliseconds until there is.
+_TAKE = Script("""
+local n = tonumber(redis.call('GET', KEYS[1]) or 0)
+if n >= tonumber(ARGV[1]) then return math.max(redis.call('PTTL', KEYS[1]), 1) end
+if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+""")
+_WAIT = Script("""
+local n = tonumber(redis.call('GET', KEYS[1]) or 0)
+if n >= tonumber(ARGV[1]) then return math.max(redis.call('PTTL', KEYS[1]), 1) end
+return 0
+""")
+_COUNT = Script("""
+if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return 0
+""")
+# Forget the failures, unless by now there are too many: guesses made in parallel gain nothing.
+_CLEAR = Script("""
+local n = tonumber(redis.call('GET', KEYS[1]) or 0)
+if n >= tonumber(ARGV[1]) then return math.max(redis.call('PTTL', KEYS[1]), 1) end
+if n > 0 then redis.call('DEL', KEYS[1]) end
+return 0
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many times in a window.
+
+    Args:
+        name: Part of the key.
+        count: How often.
+        window_seconds: How long the window is, from its first event.
+    """
+
+    name: str
+    count: int
+    window_seconds: int
+
+
+class Limiter:
+    """Applies limits. Every method raises RATE_LIMITED with the time to wait once a limit is reached.
+
+    Args:
+        valkey: Where the windows live.
+    """
+
+    def __init__(self, valkey: Valkey) -> None:
+        self._valkey = valkey
+
+    async def take(self, limit: Limit, subject: str) -> None:
+        """Count one event, refused if there is no room for it."""
+        _refuse(await self._valkey.run(_TAKE, _key(limit, subject), limit.count, limit.window_seconds * 1000))
+
+    async def check(self, limit: Limit, subject: str) -> None:
+        """Refuse if the limit is reached; count nothing."""
+        _refuse(await self._valkey.run(_WAIT, _key(limit, subject), limit.count))
+
+    async def count_failure(self, limit: Limit, subject: str) -> None:
+        """Count one failure; never refuses."""
+        await self._valkey.run(_COUNT, _key(limit, subject), limit.window_seconds * 1000)
+
+    async def clear(self, limit: Limit, subject: str) -> None:
+        """Forget the failures after a success, which is refused if the limit was reached meanwhile."""
+        _refuse(await self._valkey.run(_CLEAR, _key(limit, subject), limit.count))
+
+
+def _refuse(milliseconds: int) -> None:
+    if milliseconds > 0:
+        raise GatepostError(Reason.RATE_LIMITED, "too many attempts", retry_after_seconds=milliseconds / 1000)
+
+
+def _key(limit: Limit, subject: str) -> str:
+    return f"gatepost:{{limit:{limit.name}:{digest(subject).hex()[:32]}}}"

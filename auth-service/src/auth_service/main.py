@@ -1,0 +1,245 @@
+"""The composition root of auth-service, read top to bottom; `__main__` runs it. Only this module constructs."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from auth_service.accounts import Accounts
+from auth_service.apps import Apps
+from auth_service.audit import Audit
+from auth_service.challenges import Challenges
+from auth_service.clients import Clients
+from auth_service.codes import Codes
+from auth_service.enrolment import Enrolment, Sweep
+from auth_service.grants import Grants
+from auth_service.keys import REFRESH_SECONDS, KeyKeeper, KeyRing, Seal
+from auth_service.limits import Limit, Limiter
+from auth_service.notices import Notices, Relay
+from auth_service.own_account import OwnAccount
+from auth_service.passwords import Passwords
+from auth_service.profiles import Profiles
+from auth_service.projects import Projects
+from auth_service.recovery import Recovery
+from auth_service.rpc.accounts import AccountRpc
+from auth_service.rpc.apps import ApiKeyRpc, AppRpc
+from auth_service.rpc.operations import AuditRpc, KeyRpc
+from auth_service.rpc.projects import ProjectRpc
+from auth_service.rpc.sign_in import SignInRpc
+from auth_service.rpc.tokens import GrantRpc, TokenRpc
+from auth_service.sessions import Sessions
+from auth_service.settings import AuthSettings
+from auth_service.sign_in import SignIn
+from auth_service.sign_up import SignUp
+from auth_service.tokens import TokenCodec
+from gatepost.auth.v1 import (
+    accounts_pb2_grpc,
+    apps_pb2_grpc,
+    grants_pb2_grpc,
+    operations_pb2_grpc,
+    projects_pb2_grpc,
+    sign_in_pb2_grpc,
+    tokens_pb2_grpc,
+)
+from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
+from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
+from runtime import grpc_client, logs, metrics
+from runtime.clock import SystemClock
+from runtime.credentials import ServiceKeys
+from runtime.grpc_server import GrpcServer
+from runtime.loops import Loop
+from runtime.migrations import open_migrated
+from runtime.service import settle, unless_stopped
+from runtime.tls import Tls
+from runtime.valkey import Valkey
+
+NAME = "auth-service"
+ALLOWED_CALLERS = frozenset({"gateway", "cli"})
+_RELAY_SECONDS = 1.0
+_SWEEP_SECONDS = 30.0
+
+
+async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
+    """Start, serve until `stop` is set, end what is under way, and return.
+
+    The metrics listener is there first, alive but not ready, while PostgreSQL is waited for; RPCs are taken after that.
+
+    Raises:
+        MigrationError: The database was migrated by files that differ from ours.
+        OSError: The metrics address cannot be listened on.
+        RuntimeError: The RPC address cannot be listened on.
+        ValueError: The token keys were sealed under another master key.
+    """
+    logs.configure(NAME, settings.log_level)
+    log = logs.get_logger()
+    clock = SystemClock()
+    checks = metrics.Checks()
+    async with AsyncExitStack() as ending:
+        ending.callback(log.info, "stopped")
+        ending.push_async_callback((await metrics.serve(settings.auth_metrics_listen, checks)).cleanup)
+
+        # What everything stands on: PostgreSQL, Valkey, the token keys, the other services.
+        database = await unless_stopped(
+            stop,
+            open_migrated(
+                settings.auth_postgres_dsn.get_secret_value(),
+                "auth_service",
+                max_size=settings.auth_postgres_pool_size,
+                application_name=NAME,
+            ),
+        )
+        if database is None:
+            return
+        ending.push_async_callback(database.close)
+        valkey = Valkey.connect(settings.valkey_url.get_secret_value(), timeout_seconds=settings.valkey_timeout_seconds)
+        ending.push_async_callback(valkey.close)
+        ring = KeyRing()
+        keeper = KeyKeeper(database, ring, Seal(settings.read_master_key()), clock)
+        await keeper.load()
+        service_keys = ServiceKeys(settings.service_key_list)
+        tls = Tls.from_settings(settings)
+        users = grpc_client.connect(
+            settings.users_target, issuer=NAME, audience="user-service", keys=service_keys, tls=tls
+        )
+        ending.push_async_callback(users.close)
+        notify = grpc_client.connect(
+            settings.notify_target, issuer=NAME, audience="notify-service", keys=service_keys, tls=tls
+        )
+        ending.push_async_callback(notify.close)
+
+        # The engines.
+        limiter = Limiter(valkey)
+        code_failures = Limit("code-failures", settings.code_failures_per_account, settings.code_failure_window_seconds)
+        challenges = Challenges(
+            valkey, ring, clock, limiter, max_tries=settings.challenge_tries, failures=code_failures
+        )
+        codes = Codes(valkey, settings.code_seconds)
+        tokens = TokenCodec(ring)
+        passwords = Passwords(
+            memory_kib=settings.argon2_memory_kib,
+            iterations=settings.argon2_iterations,
+            parallelism=settings.argon2_parallelism,
+            workers=settings.hash_workers,
+            queue_size=settings.hash_queue_size,
+        )
+        ending.callback(passwords.close)
+        relay_loop = Loop("relay", _RELAY_SECONDS, Relay(database, MessageServiceStub(notify), clock).step)
+        notices = Notices(clock, relay_loop.nudge)
+        audit = Audit(clock)
+        clients = Clients(database)
+        profiles = Profiles(ProfileServiceStub(users))
+        enrolment = Enrolment(database, profiles, clock)
+
+        # The use cases.
+        window = settings.sign_in_failure_window_seconds
+        per_account = Limit("sign-in-account", settings.sign_in_failures_per_account, window)
+        per_address = Limit("sign-in-address", settings.sign_in_failures_per_address, window)
+        mails = Limit("mails", settings.mails_per_account, settings.mail_window_seconds)
+        sign_ups = Limit("sign-ups", settings.sign_ups_per_address, settings.sign_up_window_seconds)
+        sign_up = SignUp(
+            database=database,
+            clients=clients,
+            passwords=passwords,
+            enrolment=enrolment,
+            challenges=challenges,
+            codes=codes,
+            notices=notices,
+            audit=audit,
+            limiter=limiter,
+            clock=clock,
+            per_address=sign_ups,
+            mails=mails,
+            otp_seconds=settings.otp_seconds,
+            registration_seconds=settings.registration_seconds,
+        )
+        sign_in = SignIn(
+            database=database,
+            clients=clients,
+            passwords=passwords,
+            enrolment=enrolment,
+            challenges=challenges,
+            codes=codes,
+            notices=notices,
+            audit=audit,
+            limiter=limiter,
+            clock=clock,
+            per_account=per_account,
+            per_address=per_address,
+            mails=mails,
+            otp_seconds=settings.otp_seconds,
+        )
+        recovery = Recovery(
+            database=database,
+            clients=clients,
+            passwords=passwords,
+            challenges=challenges,
+            notices=notices,
+            audit=audit,
+            limiter=limiter,
+            clock=clock,
+            mails=mails,
+            reset_seconds=settings.reset_seconds,
+        )
+        sessions = Sessions(
+            database=database,
+            clients=clients,
+            codes=codes,
+            tokens=tokens,
+            audit=audit,
+            clock=clock,
+            access_token_seconds=settings.access_token_seconds,
+            refresh_token_seconds=settings.refresh_token_seconds,
+            session_max_seconds=settings.session_max_seconds,
+            refresh_replay_seconds=settings.refresh_replay_seconds,
+        )
+        accounts = Accounts(
+            database=database, passwords=passwords, enrolment=enrolment, notices=notices, audit=audit, clock=clock
+        )
+        own = OwnAccount(
+            database=database,
+            sessions=sessions,
+            passwords=passwords,
+            profiles=profiles,
+            notices=notices,
+            audit=audit,
+            limiter=limiter,
+            clock=clock,
+            per_account=per_account,
+            reauth_seconds=settings.reauth_seconds,
+        )
+        projects = Projects(database, audit, clock)
+        await projects.ensure_default()
+        apps = Apps(database, audit, clock)
+        grants = Grants(database=database, clients=clients, sessions=sessions, codes=codes, audit=audit, clock=clock)
+
+        # The door.
+        sign_in_rpc = SignInRpc(sign_up, sign_in, recovery)
+        server = GrpcServer(
+            service=NAME, listen=settings.auth_listen, keys=service_keys, allowed_callers=ALLOWED_CALLERS, tls=tls
+        )
+        for register, servicer, service in (
+            (projects_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectRpc(projects), "ProjectService"),
+            (apps_pb2_grpc.add_AppServiceServicer_to_server, AppRpc(apps), "AppService"),
+            (apps_pb2_grpc.add_ApiKeyServiceServicer_to_server, ApiKeyRpc(apps), "ApiKeyService"),
+            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountRpc(accounts, own), "AccountService"),
+            (sign_in_pb2_grpc.add_SignInServiceServicer_to_server, sign_in_rpc, "SignInService"),
+            (tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenRpc(sessions, accounts), "TokenService"),
+            (grants_pb2_grpc.add_GrantServiceServicer_to_server, GrantRpc(grants, accounts), "GrantService"),
+            (operations_pb2_grpc.add_KeyServiceServicer_to_server, KeyRpc(keeper), "KeyService"),
+            (operations_pb2_grpc.add_AuditServiceServicer_to_server, AuditRpc(database), "AuditService"),
+        ):
+            server.add(register, servicer, f"gatepost.auth.v1.{service}")
+        await server.start()
+        ending.push_async_callback(server.stop, settings.shutdown_grace_seconds)
+
+        # Behind the scenes.
+        for loop in (
+            relay_loop,
+            Loop("sweep", _SWEEP_SECONDS, Sweep(database, profiles, clock).step),
+            Loop("keys", REFRESH_SECONDS, keeper.refresh),
+        ):
+            loop.start()
+            ending.push_async_callback(loop.stop)
+        checks.add("postgresql", database.ready)
+        checks.add("valkey", valkey.ready)
+        settle()
+        log.info("started", listen=settings.auth_listen, port=server.port)
+        await stop.wait()

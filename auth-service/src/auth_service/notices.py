@@ -1,0 +1,103 @@
+"""Notices to people: written to the outbox in the transaction of the fact they announce, relayed to notify-service.
+
+`Notices.post` is called inside use cases' transactions; `Relay.step` is a background loop. A notice for nobody is a
+decoy row, so that an unknown address costs the same.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from google.protobuf.json_format import ParseDict
+
+from auth_service.store import outbox
+from gatepost.notify.v1 import messages_pb2, messages_pb2_grpc
+from runtime.clock import Clock
+from runtime.errors import GatepostError, Reason
+from runtime.logs import get_logger
+from runtime.postgres import Connection, Database
+
+_BATCH = 20
+_COMMIT_SECONDS = 0.02
+_FINAL = {Reason.INVALID_PARAMETER, Reason.MISSING_PARAMETER, Reason.ALREADY_EXISTS}
+
+
+class Notices:
+    """Posts notices.
+
+    Args:
+        clock: For due times.
+        nudge: Wakes the relay. Called when a notice is written, a moment before its transaction commits; a relay that
+            looks too early looks again within its interval.
+    """
+
+    def __init__(self, clock: Clock, nudge: Callable[[], None]) -> None:
+        self._clock = clock
+        self._nudge = nudge
+
+    async def post(
+        self,
+        connection: Connection,
+        template: str,
+        to: str,
+        project: str,
+        *,
+        expires_at: datetime | None = None,
+        **data: str | int,
+    ) -> None:
+        """Post a mail, delivered if the transaction commits; `data` as the template of notify-service names it."""
+        message: dict[str, Any] = {"template": template, "to": to, "project": project, "data": data}
+        if expires_at is not None:
+            message["expireTime"] = expires_at.isoformat()
+        await outbox.insert(connection, uuid4(), message, self._clock.now())
+        asyncio.get_running_loop().call_later(_COMMIT_SECONDS, self._nudge)
+
+    async def post_decoy(self, connection: Connection) -> None:
+        """Do the work of posting, to nobody."""
+        await outbox.insert(connection, uuid4(), None, self._clock.now())
+
+
+class Relay:
+    """Hands notices to notify-service, which takes each once however often it is handed over.
+
+    Args:
+        database: Where the outbox is.
+        messages: notify-service.
+        clock: For due times.
+    """
+
+    def __init__(self, database: Database, messages: "messages_pb2_grpc.MessageServiceAsyncStub", clock: Clock) -> None:
+        self._database = database
+        self._messages = messages
+        self._clock = clock
+
+    async def step(self) -> bool:
+        """Relay a batch of due notices; True if there may be more."""
+        async with self._database.transaction() as connection:
+            notices = await outbox.fetch_due(connection, self._clock.now(), _BATCH)
+            taken = []
+            for notice in notices:
+                try:
+                    if notice.message is not None:
+                        await self._messages.SendMessage(_request(notice.message, str(notice.id)))
+                except GatepostError as error:
+                    await self._refused(connection, notice, error)
+                else:
+                    taken.append(notice.id)
+            await outbox.delete(connection, taken)
+        return len(notices) == _BATCH
+
+    async def _refused(self, connection: Connection, notice: outbox.Notice, error: GatepostError) -> None:
+        if error.reason in _FINAL:
+            get_logger().error("notice refused", notice=str(notice.id), reason=error.reason.value)
+            await outbox.fail(connection, notice.id, error.reason.value)
+        else:
+            wait = min(60.0, 0.5 * 2 ** min(notice.attempts, 10))
+            await outbox.postpone(connection, notice.id, self._clock.now() + timedelta(seconds=wait))
+
+
+def _request(message: dict[str, Any], message_id: str) -> messages_pb2.SendMessageRequest:
+    request = messages_pb2.SendMessageRequest(id=message_id, channel=messages_pb2.CHANNEL_MAIL)
+    return ParseDict(message, request)

@@ -1,0 +1,118 @@
+"""Password reset by a mailed code. An address without account gets a challenge too, which cannot be answered."""
+
+from uuid import UUID
+
+from auth_service import identifiers
+from auth_service.audit import Audit
+from auth_service.challenges import Challenges, Claim
+from auth_service.clients import Clients
+from auth_service.limits import Limit, Limiter
+from auth_service.model import AccountState, OpenChallenge, Purpose
+from auth_service.notices import Notices
+from auth_service.passwords import Passwords, check_new
+from auth_service.sign_in import subject_of
+from auth_service.store import accounts, projects
+from runtime.clock import Clock
+from runtime.errors import GatepostError, Reason, missing
+from runtime.postgres import Database
+
+_DEFAULT_MIN_LENGTH = 8
+
+
+class Recovery:
+    """The use case. Dependencies as named; see main.py."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clients: Clients,
+        passwords: Passwords,
+        challenges: Challenges,
+        notices: Notices,
+        audit: Audit,
+        limiter: Limiter,
+        clock: Clock,
+        mails: Limit,
+        reset_seconds: int,
+    ) -> None:
+        self._database = database
+        self._clients = clients
+        self._passwords = passwords
+        self._challenges = challenges
+        self._notices = notices
+        self._audit = audit
+        self._limiter = limiter
+        self._clock = clock
+        self._mails = mails
+        self._reset_seconds = reset_seconds
+
+    async def start(self, *, client_id: str, client_secret: str, email: str) -> OpenChallenge:
+        """Mail a reset code if there is somebody to mail it to. See SignInService.StartPasswordReset."""
+        app = await self._clients.authenticate(client_id, client_secret)
+        if not email:
+            raise missing("email")
+        _, normalized = identifiers.email(email)
+        subject = subject_of(app.project.id, normalized)
+        await self._limiter.take(self._mails, f"reset:{subject}")
+        async with self._database.acquire() as connection:
+            found = await accounts.fetch_by_identifier(connection, app.project.id, "email", normalized)
+        account = found[0] if found and found[0].state is not AccountState.DISABLED else None
+        data = None
+        if account is not None:
+            data = {"account_id": str(account.id), "security_version": account.security_version}
+        opened = await self._challenges.open(Purpose.RESET, subject, data, self._reset_seconds)
+        async with self._database.transaction() as connection:
+            if account is None:
+                await self._notices.post_decoy(connection)
+            else:
+                await self._notices.post(
+                    connection,
+                    "reset_code",
+                    account.email,
+                    app.project.name,
+                    expires_at=opened.challenge.expires_at,
+                    code=opened.code,
+                    minutes=self._reset_seconds // 60,
+                )
+            await self._audit.record(connection, "password.reset_start", account=account, app=app)
+        return opened.challenge
+
+    async def complete(self, *, handle: str, code: str, password: str) -> None:
+        """Set a new password against a reset challenge. See SignInService.CompletePasswordReset.
+
+        The new password is checked first, so that a weak one does not spend the challenge.
+        """
+        data = await self._challenges.peek(Purpose.RESET, handle)
+        await self._check_password(data.get("account_id"), password)
+        claim = await self._challenges.claim(Purpose.RESET, handle, code)
+        try:
+            await self._set_password(claim, password)
+        except GatepostError as error:
+            if error.reason in {Reason.UNAVAILABLE, Reason.OVERLOADED}:
+                await self._challenges.release(claim)
+            raise
+
+    async def _check_password(self, account_id: str | None, password: str) -> None:
+        async with self._database.acquire() as connection:
+            account = await accounts.fetch(connection, UUID(account_id or "0" * 32))
+            project = await projects.fetch(connection, account.project_id) if account else None
+        own_data = (account.email, account.username) if account else ()
+        check_new(password, project.password_min_length if project else _DEFAULT_MIN_LENGTH, own_data)
+
+    async def _set_password(self, claim: Claim, password: str) -> None:
+        account_id = UUID(claim.data["account_id"])
+        encoded = await self._passwords.hash(password)
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            account = await accounts.fetch(connection, account_id)
+            if account is None or account.state is AccountState.DISABLED:
+                raise GatepostError(Reason.CHALLENGE_FAILED)
+            if not await accounts.bump_security_version(connection, account_id, claim.data["security_version"], now):
+                raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since the code was mailed
+            await accounts.put_password(connection, account_id, encoded, now)
+            await accounts.verify_email(connection, account_id, now)
+            await self._notices.post(
+                connection, "password_changed", account.email, account.project, time=f"{now:%Y-%m-%d %H:%M} UTC"
+            )
+            await self._audit.record(connection, "password.reset", account=account)

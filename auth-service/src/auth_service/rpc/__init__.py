@@ -1,0 +1,1 @@
+"""Translation between protobuf and the model; no logic lives here."""

@@ -1,0 +1,83 @@
+"""Settings of auth-service, from the environment (`GATEPOST_…`). Nothing else here reads it."""
+
+from typing import Self
+
+from pydantic import Field, FilePath, SecretStr, model_validator
+
+from runtime.settings import Address, AddressOrSocket, PostgresDsn, SharedSettings
+
+_MINUTE = 60
+_DAY = 86_400
+_MIN_MASTER_KEY_LENGTH = 32
+
+
+class AuthSettings(SharedSettings):
+    """See docs/operations.md for the generated table."""
+
+    auth_listen: AddressOrSocket = Field("127.0.0.1:7001", description="Address the gRPC server listens on.")
+    auth_metrics_listen: Address = Field("127.0.0.1:7101", description="Address of /metrics, /healthz and /readyz.")
+    auth_postgres_dsn: PostgresDsn = Field(description="PostgreSQL database of auth-service.")
+    auth_postgres_pool_size: int = Field(10, ge=1, description="Most PostgreSQL connections of one instance.")
+    valkey_url: SecretStr = Field(
+        description="Valkey or Redis: redis://, rediss://, unix://, redis+cluster://, redis+sentinel://."
+    )
+    valkey_timeout_seconds: float = Field(1.0, gt=0, description="Time for one Valkey command.")
+    users_target: str = Field("ipv4:127.0.0.1:7002", description="gRPC target of user-service.")
+    notify_target: str = Field("ipv4:127.0.0.1:7003", description="gRPC target of notify-service.")
+    master_key: SecretStr | None = Field(
+        None, description="Secret that the token keys are sealed with at rest, 32 characters or more."
+    )
+    master_key_file: FilePath | None = Field(None, description="File that holds the master key, instead of master_key.")
+
+    argon2_memory_kib: int = Field(19_456, ge=8, description="Memory of one Argon2id hash, in KiB.")
+    argon2_iterations: int = Field(2, ge=1, description="Passes of one Argon2id hash.")
+    argon2_parallelism: int = Field(1, ge=1, description="Lanes of one Argon2id hash.")
+    hash_workers: int = Field(0, ge=0, description="Threads that hash passwords; 0 means one a core.")
+    hash_queue_size: int = Field(64, ge=1, description="Hashes that may wait; beyond it sign-ins get 503.")
+
+    code_seconds: int = Field(5 * _MINUTE, ge=1, description="Lifetime of a one-time code.")
+    otp_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a mailed sign-in or two-step code.")
+    reset_seconds: int = Field(15 * _MINUTE, ge=1, description="Lifetime of a reset challenge.")
+    challenge_tries: int = Field(5, ge=1, description="Wrong answers that end a challenge.")
+    registration_seconds: int = Field(_DAY, ge=1, description="How long an unproven sign-up is kept.")
+    access_token_seconds: int = Field(_DAY, ge=1, description="Lifetime of an access token.")
+    refresh_token_seconds: int = Field(30 * _DAY, ge=1, description="Lifetime of an unused refresh token.")
+    session_max_seconds: int = Field(
+        365 * _DAY, ge=1, description="Longest life of a session, however often refreshed."
+    )
+    refresh_replay_seconds: float = Field(
+        10.0, ge=0, description="How long the refresh token before the present one gets the same successor again."
+    )
+    reauth_seconds: int = Field(
+        10 * _MINUTE, ge=0, description="Age of a sign-in up to which sensitive changes need no fresh proof."
+    )
+
+    sign_in_failures_per_account: int = Field(10, ge=1, description="Wrong passwords per account and window.")
+    sign_in_failures_per_address: int = Field(300, ge=1, description="Wrong passwords per client address and window.")
+    sign_in_failure_window_seconds: int = Field(5 * _MINUTE, ge=1, description="Window of the two limits above.")
+    code_failures_per_account: int = Field(30, ge=1, description="Wrong mailed codes per account and window.")
+    code_failure_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the limit above.")
+    mails_per_account: int = Field(10, ge=1, description="Codes mailed to one address per purpose and window.")
+    mail_window_seconds: int = Field(10 * _MINUTE, ge=1, description="Window of the limit above.")
+    sign_ups_per_address: int = Field(1000, ge=1, description="Sign-ups per client address and window.")
+    sign_up_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the limit above.")
+
+    @model_validator(mode="after")
+    def _sealable(self) -> Self:
+        self.read_master_key()
+        return self
+
+    def read_master_key(self) -> str:
+        """Return the master key from the variable or the file.
+
+        Raises:
+            ValueError: Neither is given, or it is shorter than 32 characters.
+        """
+        key = self.master_key.get_secret_value() if self.master_key else ""
+        if not key and self.master_key_file:
+            key = self.master_key_file.read_text(encoding="utf-8").strip()
+        if len(key) < _MIN_MASTER_KEY_LENGTH:
+            raise ValueError(
+                f"GATEPOST_MASTER_KEY or GATEPOST_MASTER_KEY_FILE must give {_MIN_MASTER_KEY_LENGTH} characters or more"
+            )
+        return key

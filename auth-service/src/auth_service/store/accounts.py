@@ -1,0 +1,281 @@
+"""Accounts, identifiers, credentials and registrations in PostgreSQL, each query bound to a project or an account."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record, UniqueViolationError
+
+from auth_service.model import Account, AccountState, NewProfile, Registration
+from runtime.postgres import Connection
+
+COLUMNS = """a.id AS account_id, a.project_id, p.name AS project_name, a.state, a.role,
+    a.security_version AS account_version, a.created_at AS account_created_at, a.updated_at,
+    coalesce(e.value, '') AS email, e.verified_at, coalesce(u.value, '') AS username"""
+JOINS = """JOIN projects p ON p.id = a.project_id
+    LEFT JOIN identifiers e ON e.account_id = a.id AND e.kind = 'email'
+    LEFT JOIN identifiers u ON u.account_id = a.id AND u.kind = 'username'"""
+_SELECT = f"SELECT {COLUMNS} FROM accounts a {JOINS} "  # noqa: S608 constants
+
+
+def from_record(row: Record) -> Account:
+    """Build an account from COLUMNS."""
+    return Account(
+        id=row["account_id"],
+        project_id=row["project_id"],
+        project=row["project_name"],
+        state=AccountState(row["state"]),
+        role=row["role"],
+        security_version=row["account_version"],
+        email=row["email"],
+        email_verified=row["verified_at"] is not None,
+        username=row["username"],
+        created_at=row["account_created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+async def insert(connection: Connection, account: Account) -> None:
+    """Add an account row."""
+    await connection.execute(
+        "INSERT INTO accounts (id, project_id, state, role, security_version, created_at, updated_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        account.id,
+        account.project_id,
+        account.state,
+        account.role,
+        account.security_version,
+        account.created_at,
+        account.updated_at,
+    )
+
+
+async def insert_identifier(
+    connection: Connection, account: Account, kind: str, value: str, normalized: str, verified_at: datetime | None
+) -> bool:
+    """Give an account an identifier; False if another account of the project has it."""
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                "INSERT INTO identifiers (project_id, kind, normalized, value, account_id, verified_at) "
+                "VALUES ($1, $2, $3, $4, $5, $6)",
+                account.project_id,
+                kind,
+                normalized,
+                value,
+                account.id,
+                verified_at,
+            )
+    except UniqueViolationError:
+        return False
+    return True
+
+
+async def verify_email(connection: Connection, account_id: UUID, now: datetime) -> None:
+    """Note that an account's address is proven, and make a pending account active."""
+    await connection.execute(
+        "UPDATE identifiers SET verified_at = coalesce(verified_at, $2) WHERE account_id = $1 AND kind = 'email'",
+        account_id,
+        now,
+    )
+    await connection.execute(
+        "UPDATE accounts SET state = 'active', updated_at = $2 WHERE id = $1 AND state = 'pending'", account_id, now
+    )
+
+
+async def put_password(connection: Connection, account_id: UUID, password_hash: str, now: datetime) -> None:
+    """Set an account's password hash."""
+    await connection.execute(
+        "INSERT INTO credentials (account_id, kind, hash, changed_at) VALUES ($1, 'password', $2, $3) "
+        "ON CONFLICT (account_id, kind) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at",
+        account_id,
+        password_hash,
+        now,
+    )
+
+
+async def replace_password_hash(connection: Connection, account_id: UUID, old: str, new: str) -> None:
+    """Swap a hash for one of the same password at today's cost, unless the password has changed meanwhile."""
+    await connection.execute(
+        "UPDATE credentials SET hash = $3 WHERE account_id = $1 AND kind = 'password' AND hash = $2",
+        account_id,
+        old,
+        new,
+    )
+
+
+async def drop_password(connection: Connection, account_id: UUID) -> None:
+    """Take an account's password away."""
+    await connection.execute("DELETE FROM credentials WHERE account_id = $1 AND kind = 'password'", account_id)
+
+
+async def fetch(connection: Connection, account_id: UUID) -> Account | None:
+    """Return an account."""
+    row = await connection.fetchrow(_SELECT + "WHERE a.id = $1", account_id)
+    return from_record(row) if row else None
+
+
+async def fetch_by_identifier(
+    connection: Connection, project_id: UUID, kind: str, normalized: str
+) -> tuple[Account, str | None] | None:
+    """Return the account of a project that has an identifier, and its password hash."""
+    row = await connection.fetchrow(
+        f"SELECT {COLUMNS}, c.hash FROM identifiers i JOIN accounts a ON a.id = i.account_id {JOINS} "  # noqa: S608
+        "LEFT JOIN credentials c ON c.account_id = a.id AND c.kind = 'password' "
+        "WHERE i.project_id = $1 AND i.kind = $2 AND i.normalized = $3",
+        project_id,
+        kind,
+        normalized,
+    )
+    return (from_record(row), row["hash"]) if row else None
+
+
+async def fetch_password_hash(connection: Connection, account_id: UUID) -> str | None:
+    """Return an account's password hash."""
+    sql = "SELECT hash FROM credentials WHERE account_id = $1 AND kind = 'password'"
+    found: str | None = await connection.fetchval(sql, account_id)
+    return found
+
+
+async def fetch_page(
+    connection: Connection, project_id: UUID, before: datetime, before_id: UUID, limit: int
+) -> Sequence[Account]:
+    """Return a project's accounts, newest first, before a position."""
+    rows = await connection.fetch(
+        _SELECT + "WHERE a.project_id = $1 AND (a.created_at, a.id) < ($2, $3) ORDER BY a.created_at DESC, a.id DESC "
+        "LIMIT $4",
+        project_id,
+        before,
+        before_id,
+        limit,
+    )
+    return [from_record(row) for row in rows]
+
+
+async def update_state(connection: Connection, account_id: UUID, state: AccountState, now: datetime) -> None:
+    """Change an account's state; whatever it is, tokens from before are dead."""
+    await connection.execute(
+        "UPDATE accounts SET state = $2, security_version = security_version + 1, updated_at = $3 WHERE id = $1",
+        account_id,
+        state,
+        now,
+    )
+
+
+async def update_role(connection: Connection, account_id: UUID, role: str, now: datetime) -> None:
+    """Change an account's role; it is read anew for every token check."""
+    await connection.execute("UPDATE accounts SET role = $2, updated_at = $3 WHERE id = $1", account_id, role, now)
+
+
+async def bump_security_version(connection: Connection, account_id: UUID, expected: int, now: datetime) -> bool:
+    """End every session of an account; False if its security version has moved on since it was read."""
+    done = await connection.fetchval(
+        "UPDATE accounts SET security_version = security_version + 1, updated_at = $3 "
+        "WHERE id = $1 AND security_version = $2 RETURNING true",
+        account_id,
+        expected,
+        now,
+    )
+    return bool(done)
+
+
+async def touch(connection: Connection, account_id: UUID, now: datetime) -> None:
+    """Note that an account changed."""
+    await connection.execute("UPDATE accounts SET updated_at = $2 WHERE id = $1", account_id, now)
+
+
+async def delete(connection: Connection, account_id: UUID) -> None:
+    """Delete an account; identifiers, credentials, sessions and grants go with it."""
+    await connection.execute("DELETE FROM accounts WHERE id = $1", account_id)
+
+
+async def put_registration(connection: Connection, registration: Registration) -> None:
+    """Keep a sign-up until its address is proven; it takes the place of an earlier one for the address."""
+    await connection.execute(
+        "INSERT INTO registrations (project_id, email_normalized, account_id, email, password_hash, profile, "
+        "created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (project_id, email_normalized) DO UPDATE SET "
+        "account_id = excluded.account_id, email = excluded.email, password_hash = excluded.password_hash, "
+        "profile = excluded.profile, created_at = excluded.created_at, expires_at = excluded.expires_at",
+        registration.project_id,
+        registration.email_normalized,
+        registration.account_id,
+        registration.email,
+        registration.password_hash,
+        json.dumps(asdict(registration.profile)),
+        registration.created_at,
+        registration.expires_at,
+    )
+
+
+def _registration(row: Record) -> Registration:
+    return Registration(
+        account_id=row["account_id"],
+        project_id=row["project_id"],
+        email=row["email"],
+        email_normalized=row["email_normalized"],
+        password_hash=row["password_hash"],
+        profile=NewProfile(**json.loads(row["profile"])),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+    )
+
+
+_REGISTRATION = (
+    "SELECT project_id, email_normalized, account_id, email, password_hash, profile, created_at, expires_at "
+    "FROM registrations "
+)
+
+
+async def fetch_registration(connection: Connection, account_id: UUID) -> Registration | None:
+    """Return a registration by the id its account will have."""
+    row = await connection.fetchrow(_REGISTRATION + "WHERE account_id = $1", account_id)
+    return _registration(row) if row else None
+
+
+async def fetch_registration_by_email(
+    connection: Connection, project_id: UUID, email_normalized: str, now: datetime
+) -> Registration | None:
+    """Return the live registration of an address."""
+    row = await connection.fetchrow(
+        _REGISTRATION + "WHERE project_id = $1 AND email_normalized = $2 AND expires_at > $3",
+        project_id,
+        email_normalized,
+        now,
+    )
+    return _registration(row) if row else None
+
+
+async def delete_registration(connection: Connection, account_id: UUID) -> bool:
+    """Forget a registration; False if it is gone already."""
+    sql = "DELETE FROM registrations WHERE account_id = $1 RETURNING true"
+    return bool(await connection.fetchval(sql, account_id))
+
+
+async def delete_expired_registrations(connection: Connection, now: datetime) -> None:
+    """Forget registrations that nobody proved."""
+    await connection.execute("DELETE FROM registrations WHERE expires_at <= $1", now)
+
+
+async def put_profile_removal(connection: Connection, account_id: UUID, due_at: datetime) -> None:
+    """Note that a profile is to be removed unless its account exists by then."""
+    await connection.execute(
+        "INSERT INTO profile_removals (account_id, due_at) VALUES ($1, $2) "
+        "ON CONFLICT (account_id) DO UPDATE SET due_at = excluded.due_at",
+        account_id,
+        due_at,
+    )
+
+
+async def cancel_profile_removal(connection: Connection, account_id: UUID) -> bool:
+    """Take the note back; False if the profile may be gone already."""
+    sql = "DELETE FROM profile_removals WHERE account_id = $1 RETURNING true"
+    return bool(await connection.fetchval(sql, account_id))
+
+
+async def fetch_due_profile_removal(connection: Connection, now: datetime) -> UUID | None:
+    """Return and lock one due removal that no other instance is working on."""
+    sql = "SELECT account_id FROM profile_removals WHERE due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+    found: UUID | None = await connection.fetchval(sql, now)
+    return found

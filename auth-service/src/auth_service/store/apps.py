@@ -1,0 +1,166 @@
+"""Apps, their secrets, and API keys in PostgreSQL."""
+
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from auth_service.model import ApiKey, App, AppSecret, AppType
+from auth_service.store import projects
+from runtime.postgres import Connection
+
+_PROJECT = ", ".join(f"p.{column} AS p_{column}" for column in projects.COLUMNS.split(", "))
+_SELECT = f"""
+SELECT a.id, a.client_id, a.name, a.type, a.redirect_urls, a.scopes, a.origins, a.allow_plain_pkce, a.disabled,
+       a.created_at, {_PROJECT},
+       coalesce(array_agg((s.id, s.hash, s.hint, s.created_at) ORDER BY s.created_at, s.id)
+                FILTER (WHERE s.id IS NOT NULL), ARRAY[]::record[]) AS secrets
+FROM apps a JOIN projects p ON p.id = a.project_id LEFT JOIN app_secrets s ON s.app_id = a.id
+"""  # noqa: S608 columns are constants
+_GROUP = " GROUP BY a.id, p.id"
+
+
+def _from_record(row: Record) -> App:
+    return App(
+        id=row["id"],
+        project=projects.from_record(row, "p_"),
+        client_id=row["client_id"],
+        name=row["name"],
+        type=AppType(row["type"]),
+        redirect_urls=tuple(row["redirect_urls"]),
+        scopes=tuple(row["scopes"]),
+        origins=tuple(row["origins"]),
+        allow_plain_pkce=row["allow_plain_pkce"],
+        disabled=row["disabled"],
+        created_at=row["created_at"],
+        secrets=tuple(AppSecret(*secret) for secret in row["secrets"]),
+    )
+
+
+async def insert(connection: Connection, app: App) -> bool:
+    """Add an app; False if its client id is taken."""
+    done = await connection.fetchval(
+        "INSERT INTO apps (id, project_id, client_id, name, type, redirect_urls, scopes, origins, allow_plain_pkce, "
+        "disabled, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+        "ON CONFLICT (client_id) DO NOTHING RETURNING true",
+        app.id,
+        app.project.id,
+        app.client_id,
+        app.name,
+        app.type,
+        app.redirect_urls,
+        app.scopes,
+        app.origins,
+        app.allow_plain_pkce,
+        app.disabled,
+        app.created_at,
+    )
+    return bool(done)
+
+
+async def update(connection: Connection, app: App) -> None:
+    """Store what an operator can change of an app."""
+    await connection.execute(
+        "UPDATE apps SET name = $2, disabled = $3, allow_plain_pkce = $4, redirect_urls = $5, origins = $6, "
+        "scopes = $7 WHERE id = $1",
+        app.id,
+        app.name,
+        app.disabled,
+        app.allow_plain_pkce,
+        app.redirect_urls,
+        app.origins,
+        app.scopes,
+    )
+
+
+async def fetch_by_client_id(connection: Connection, client_id: str) -> App | None:
+    """Return an app with its project and secrets."""
+    row = await connection.fetchrow(_SELECT + "WHERE a.client_id = $1" + _GROUP, client_id)
+    return _from_record(row) if row else None
+
+
+async def fetch(connection: Connection, app_id: UUID) -> App | None:
+    """Return an app with its project and secrets, by id."""
+    row = await connection.fetchrow(_SELECT + "WHERE a.id = $1" + _GROUP, app_id)
+    return _from_record(row) if row else None
+
+
+async def fetch_page(
+    connection: Connection, project_id: UUID, after: datetime, after_id: UUID, limit: int
+) -> list[App]:
+    """Return a project's apps by creation, after a position."""
+    rows = await connection.fetch(
+        _SELECT
+        + "WHERE a.project_id = $1 AND (a.created_at, a.id) > ($2, $3)"
+        + _GROUP
+        + " ORDER BY a.created_at, a.id "
+        "LIMIT $4",
+        project_id,
+        after,
+        after_id,
+        limit,
+    )
+    return [_from_record(row) for row in rows]
+
+
+async def insert_secret(connection: Connection, app_id: UUID, secret: AppSecret) -> None:
+    """Add a secret to an app."""
+    await connection.execute(
+        "INSERT INTO app_secrets (id, app_id, hash, hint, created_at) VALUES ($1, $2, $3, $4, $5)",
+        secret.id,
+        app_id,
+        secret.hash,
+        secret.hint,
+        secret.created_at,
+    )
+
+
+async def delete_secret(connection: Connection, app_id: UUID, secret_id: UUID) -> bool:
+    """End a secret of an app; False if it has no such secret."""
+    sql = "DELETE FROM app_secrets WHERE app_id = $1 AND id = $2 RETURNING true"
+    return bool(await connection.fetchval(sql, app_id, secret_id))
+
+
+async def delete_secrets(connection: Connection, app_id: UUID) -> None:
+    """End all secrets of an app."""
+    await connection.execute("DELETE FROM app_secrets WHERE app_id = $1", app_id)
+
+
+async def origin_listed(connection: Connection, origin: str) -> bool:
+    """Say whether an enabled public app of an enabled project lists an origin."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM apps a JOIN projects p ON p.id = a.project_id WHERE a.origins @> ARRAY[$1] "
+            "AND a.type = 'public' AND NOT a.disabled AND NOT p.disabled)",
+            origin,
+        )
+    )
+
+
+async def insert_key(connection: Connection, key: ApiKey, project_id: UUID, key_hash: bytes) -> None:
+    """Add an API key, or give a known one a new value."""
+    await connection.execute(
+        "INSERT INTO api_keys (id, project_id, hash, scopes, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6) "
+        "ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, hint = excluded.hint",
+        key.id,
+        project_id,
+        key_hash,
+        key.scopes,
+        key.hint,
+        key.created_at,
+    )
+
+
+async def fetch_keys(connection: Connection, project_id: UUID) -> list[ApiKey]:
+    """Return a project's API keys, oldest first."""
+    rows = await connection.fetch(
+        "SELECT k.id, p.name, k.scopes, k.hint, k.created_at FROM api_keys k JOIN projects p ON p.id = k.project_id "
+        "WHERE k.project_id = $1 ORDER BY k.created_at, k.id",
+        project_id,
+    )
+    return [ApiKey(row["id"], row["name"], tuple(row["scopes"]), row["hint"], row["created_at"]) for row in rows]
+
+
+async def delete_key(connection: Connection, key_id: UUID) -> bool:
+    """End an API key; False if there is none."""
+    return bool(await connection.fetchval("DELETE FROM api_keys WHERE id = $1 RETURNING true", key_id))

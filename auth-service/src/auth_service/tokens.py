@@ -1,0 +1,93 @@
+"""Token codec: access and refresh tokens are computed, not stored.
+
+A token names its kind, key, session and generation, and carries a MAC over them and the session's salt. Forging one
+takes both the key (sealed, see `keys`) and the session row; a leaked database alone yields no token. That a token is
+well made says nothing about whether its session lives: `sessions` asks PostgreSQL every time. Pure: no I/O, no clock.
+"""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum, unique
+from struct import Struct, error
+from uuid import UUID
+
+from auth_service.keys import KeyRing
+from runtime.errors import GatepostError, Reason
+
+_BODY = Struct(">BH16sII")  # kind, key id, session id, generation, expiry in unix seconds (0: see the session)
+_MAC_BYTES = 20
+_TOKEN_CHARS = 63  # base64url of body and MAC, unpadded
+
+
+@unique
+class Kind(IntEnum):
+    """What a token is for; a token of one kind never passes for another."""
+
+    ACCESS = 1
+    REFRESH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token taken apart; its MAC is not yet checked."""
+
+    kind: Kind
+    key_id: int
+    session_id: UUID
+    generation: int
+    expires_at: datetime | None
+    body: bytes
+    mac: bytes
+
+
+class TokenCodec:
+    """Makes and takes apart tokens.
+
+    Args:
+        keys: The keys to make MACs with.
+    """
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def mint(
+        self, kind: Kind, session_id: UUID, salt: bytes, generation: int, expires_at: datetime | None = None
+    ) -> str:
+        """Return the token: 63 URL-safe characters. The same arguments and key give the same token."""
+        expiry = 0 if expires_at is None else int(expires_at.timestamp())
+        key_id = self._keys.active_id
+        body = _BODY.pack(kind, key_id, session_id.bytes, generation, expiry)
+        return urlsafe_b64encode(body + self._mac(key_id, salt, body)).decode().rstrip("=")
+
+    def parse(self, text: str, kind: Kind) -> Token:
+        """Take a token apart.
+
+        Raises:
+            GatepostError: TOKEN_INVALID if it is no token of this kind or made with a key we do not have.
+        """
+        if len(text) != _TOKEN_CHARS or not text.isascii():
+            raise GatepostError(Reason.TOKEN_INVALID)
+        try:
+            raw = urlsafe_b64decode(text + "=")
+            found, key_id, session, generation, expiry = _BODY.unpack(raw[: _BODY.size])
+        except (Base64Error, ValueError, error):
+            raise GatepostError(Reason.TOKEN_INVALID) from None
+        if found != kind or not self._keys.knows(key_id) or urlsafe_b64encode(raw).decode().rstrip("=") != text:
+            raise GatepostError(Reason.TOKEN_INVALID)
+        expires_at = datetime.fromtimestamp(expiry, UTC) if expiry else None
+        return Token(kind, key_id, UUID(bytes=session), generation, expires_at, raw[: _BODY.size], raw[_BODY.size :])
+
+    def check(self, token: Token, salt: bytes) -> None:
+        """Check the MAC against the session's salt, in constant time.
+
+        Raises:
+            GatepostError: TOKEN_INVALID if it does not fit.
+        """
+        if not hmac.compare_digest(token.mac, self._mac(token.key_id, salt, token.body)):
+            raise GatepostError(Reason.TOKEN_INVALID)
+
+    def _mac(self, key_id: int, salt: bytes, body: bytes) -> bytes:
+        return self._keys.mac("token", salt + body, key_id)[:_MAC_BYTES]
