@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check lint format types architecture contract docs lock proto clean
+.PHONY: help run install test check lint format types architecture contract docs docs-write lock proto clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ contract: $(VENV)/dev.stamp  ## Protobuf lint, breaking changes, and stubs equal
 
 docs: $(VENV)/dev.stamp  ## Dead links and paths, generated tables
 	$(BIN)/python docs/check.py
+
+docs-write: $(VENV)/dev.stamp  ## Make the generated tables of the pages again
+	$(BIN)/python docs/generate.py
 
 proto: $(VENV)/dev.stamp  ## Make the stubs again from the .proto files
 	$(BIN)/python proto/generate.py

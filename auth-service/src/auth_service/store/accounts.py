@@ -195,7 +195,8 @@ async def put_registration(connection: Connection, registration: Registration) -
     """Keep a sign-up until its address is proven; it takes the place of an earlier one for the address."""
     await connection.execute(
         "INSERT INTO registrations (project_id, email_normalized, account_id, email, password_hash, profile, "
-        "created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (project_id, email_normalized) DO UPDATE SET "
+        "created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+        "ON CONFLICT (project_id, email_normalized) DO UPDATE SET "
         "account_id = excluded.account_id, email = excluded.email, password_hash = excluded.password_hash, "
         "profile = excluded.profile, created_at = excluded.created_at, expires_at = excluded.expires_at",
         registration.project_id,
