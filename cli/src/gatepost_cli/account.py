@@ -1,7 +1,8 @@
 """Which account PostgreSQL runs as: it refuses root, so root lends it an unprivileged account that exists already.
 
-`embedded.postgres` asks. Nothing is created, and no folder's mode is changed: when the account may not enter a folder on the
-way to the binaries or the data, the process keeps the one capability that lets it pass (util-linux `setpriv`).
+`embedded.postgres` asks. Nothing is created, and no folder's mode is changed: when the account may not enter a
+folder on the way to the binaries or the data, the process keeps the one capability that lets it pass (util-linux
+`setpriv`).
 """
 
 import os
@@ -12,6 +13,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from gatepost_cli.errors import CommandFailed
 
@@ -49,9 +51,11 @@ class Account:
             *argv,
         ]
 
-    def changes_by_itself(self) -> bool:
-        """Tell whether `command` changes the account; if not, whoever forks has to."""
-        return self.capability is not None
+    def forked(self) -> dict[str, Any]:
+        """Return the arguments with which `Popen` changes the account; none when `command` does it."""
+        if self.capability is not None:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def unprivileged() -> Account | None:
@@ -97,20 +101,9 @@ def reaching(account: Account, folders: Sequence[Path]) -> Account:
 def _enters(account: Account, folders: Sequence[Path]) -> bool:
     script = 'for folder; do test -x "$folder" || exit 1; done'
     argv = account.command(["/bin/sh", "-c", script, "sh", *map(str, folders)], signal.SIGKILL)
-    forking = {} if account.changes_by_itself() else {"user": account.uid, "group": account.gid}
+    quiet = subprocess.DEVNULL
     try:
-        return (
-            subprocess.run(  # noqa: S603  a fixed script; the folders are its arguments
-                argv,
-                check=False,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                extra_groups=None if account.changes_by_itself() else [],
-                **forking,
-            ).returncode
-            == 0
-        )
+        done = subprocess.run(argv, check=False, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet, **account.forked())
     except OSError:  # no setpriv, or we may not change the account
         return False
+    return done.returncode == 0

@@ -1,7 +1,7 @@
 """The three databases: which DSN each service gets, and making the databases that do not exist yet.
 
-`up` calls this for a PostgreSQL of the operator's own, `embedded.postgres` for ours. Tables are the services' own business:
-each migrates its database when it starts.
+`up` calls this for a PostgreSQL of the operator's own, `embedded.postgres` for ours. Tables are the services' own
+business: each migrates its database when it starts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ async def ensure(dsn: str, names: Iterable[str]) -> None:
     try:
         connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandFailed(f"PostgreSQL cannot be used: {error or type(error).__name__}") from error
+        raise CommandFailed(f"PostgreSQL cannot be used: {str(error) or type(error).__name__}") from error
     try:
         present = {row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")}
         for name in names:

@@ -3,7 +3,8 @@
 Every module of the command raises it; `main` alone catches it and turns it into exit status 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class CommandFailed(Exception):  # noqa: N818  it reads as what happened, and no caller handles it as an error
@@ -11,10 +12,12 @@ class CommandFailed(Exception):  # noqa: N818  it reads as what happened, and no
 
     Args:
         message: one sentence without secrets.
-        details: further lines shown below it, such as the end of a process's output.
+        details: further lines shown above it, such as the end of a process's output.
+        facts: further members of the JSON document, beside `error`.
     """
 
-    def __init__(self, message: str, details: Sequence[str] = ()) -> None:
+    def __init__(self, message: str, details: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.details = tuple(details)
+        self.facts = dict(facts or {})

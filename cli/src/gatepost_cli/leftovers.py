@@ -1,7 +1,7 @@
 """Ending what an earlier run left behind: processes that outlived a killed supervisor or a killed postmaster.
 
-The embedded servers and `up` call this before they start anything. Only processes that are certainly ours are touched: those
-working in our own data folder, or recorded by us with the time they were created.
+The embedded servers and `up` call this before they start anything. Only processes that are certainly ours are
+touched: those working in our own data folder, or recorded by us with the time they were created.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ def working_in(folder: Path, name: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.name() == name and process.cwd() == str(folder) and _alive(process):
+            if process.name() == name and process.cwd() == str(folder) and alive(process):
                 found.append(process)
         except psutil.Error:  # gone, or someone else's and so not ours
             continue
@@ -33,7 +33,7 @@ def recorded(pid: int, created: float) -> psutil.Process | None:
     """Return the living process `pid` if it is the one created at `created` (seconds since the epoch)."""
     try:
         process = psutil.Process(pid)
-        if abs(process.create_time() - created) <= CREATED_TOLERANCE_SECONDS and _alive(process):
+        if abs(process.create_time() - created) <= CREATED_TOLERANCE_SECONDS and alive(process):
             return process
     except psutil.Error:
         pass
@@ -57,13 +57,14 @@ async def end(processes: Iterable[psutil.Process], escalation: Escalation) -> No
 async def _remaining(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
-        processes = [process for process in processes if _alive(process)]
+        processes = [process for process in processes if alive(process)]
         if not processes or asyncio.get_running_loop().time() >= deadline:
             return processes
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _alive(process: psutil.Process) -> bool:
+def alive(process: psutil.Process) -> bool:
+    """Tell whether the process still runs; one that its parent has not reaped does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -1,7 +1,8 @@
 """Asking a process whether it is ready, the way its users would.
 
-The supervisor polls these while things start, `gatepost status` asks once. Plain sockets, because they are asked every few
-milliseconds before anything else could be imported. A probe answers False for every kind of failure; it never raises.
+The supervisor polls these while things start, `gatepost status` asks once. Plain sockets, because they are asked
+every few milliseconds before anything else could be imported. A probe answers False for every kind of failure; it
+never raises.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Starting one program as a child and stopping it again.
 
-The supervisor and the embedded servers' own `start` call this. A child is the leader of its own process group, so that the
-terminal's Ctrl-C reaches the supervisor alone, and on Linux it is signalled when the process that started it dies.
+The supervisor and the embedded servers' own `start` call this. A child is the leader of its own process group, so
+that the terminal's Ctrl-C reaches the supervisor alone, and on Linux it is signalled when the process that started
+it dies.
 """
 
 import asyncio
@@ -31,12 +32,7 @@ async def spawn(program: Program, output: Output) -> Process:
         OSError: the binary is missing or may not be run.
     """
     account = program.account
-    changes: dict[str, Any] = {}
-    argv = list(program.argv)
-    if account is not None:
-        argv = account.command(argv, program.stop_signal)
-        if not account.changes_by_itself():
-            changes = {"user": account.uid, "group": account.gid, "extra_groups": []}
+    argv = account.command(program.argv, program.stop_signal) if account else program.argv
     return await asyncio.create_subprocess_exec(
         *argv,
         stdin=DEVNULL,
@@ -45,14 +41,14 @@ async def spawn(program: Program, output: Output) -> Process:
         env=program.environment,
         process_group=0,
         umask=0o077,
-        preexec_fn=_signalled_when_we_die(program.stop_signal),  # noqa: PLW1509  one system call, nothing imported
-        **changes,
+        preexec_fn=_signalled_when_we_die(program.stop_signal),
+        **(account.forked() if account else {}),
     )
 
 
 async def until_ready(program: Program) -> None:
     """Return as soon as the program says that it is ready; cancel it to give up."""
-    while not await program.ready():
+    while not await program.ready():  # noqa: ASYNC110  another process cannot set our event
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -45,3 +45,8 @@ class Program:
     grace_seconds: float = 10.0
     ready: Callable[[], Awaitable[bool]]
     prepare: Callable[[], Awaitable[None]] = _nothing
+
+    @property
+    def label(self) -> str:
+        """The name before its lines and of its log: `auth-service`, `auth-service.1`."""
+        return f"{self.name}.{self.index}" if self.index else self.name

@@ -36,7 +36,9 @@ def valkey_server() -> Path:
 def _package(name: str, server: str, variable: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise CommandFailed(f"the package {name} is not installed; install it, or set {variable} to a {server} of yours")
+        raise CommandFailed(
+            f"the package {name} is not installed; install it, or set {variable} to a {server} of yours"
+        )
     return Path(spec.origin).parent.resolve()
 
 

@@ -1,7 +1,7 @@
 """Making a PostgreSQL data folder: initdb, who may sign in, and the role that the services use.
 
-`embedded.postgres` calls this once in a data folder's life. Everything happens in a folder of another name, which becomes the
-data folder by one rename, so that an interrupted first start leaves nothing that looks like a database.
+`embedded.postgres` calls this once in a data folder's life. Everything happens in a folder of another name, which
+becomes the data folder by one rename, so that an interrupted first start leaves nothing that looks like a database.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ import signal
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from gatepost_cli.account import Account
 from gatepost_cli.errors import CommandFailed
@@ -63,12 +62,8 @@ def _give(path: Path, account: Account | None) -> None:
 
 
 async def _run(argv: Sequence[str], account: Account | None, environment: Mapping[str, str], stdin: bytes) -> str:
-    command = list(argv)
-    changes: dict[str, Any] = {}
-    if account is not None:
-        command = account.command(argv, signal.SIGINT)
-        if not account.changes_by_itself():
-            changes = {"user": account.uid, "group": account.gid, "extra_groups": []}
+    command = account.command(argv, signal.SIGINT) if account else argv
+    changes = account.forked() if account else {}
     process = await asyncio.create_subprocess_exec(
         *command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, env=environment, cwd="/", umask=0o077, **changes
     )

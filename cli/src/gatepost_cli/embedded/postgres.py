@@ -1,13 +1,14 @@
 """PostgreSQL from the wheel: a data folder of ours, a private Unix socket, one role with a generated password.
 
-`up` runs `open_cluster(...).program()` under its supervisor; tests call `start`. Its folder holds `data/` (PostgreSQL's own) and
-`run/` (the socket). One process at a time may work with a folder: whatever else still runs in it is ended at the start.
+`up` runs `open_cluster(...).program()` under its supervisor; tests call `start`. Its folder holds `data/`
+(PostgreSQL's own) and `run/` (the socket). One process at a time may work with a folder: whatever else still runs
+in it is ended at the start.
 """
 
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -75,7 +76,7 @@ class Cluster:
         )
 
     async def prepare(self) -> None:
-        """End what still runs in the data folder and remove the locks that it left, which a new server could mistake."""
+        """End what still runs in the data folder and remove the locks that it left."""
         lock = self.data / "postmaster.pid"
         if not lock.exists():
             return
@@ -120,22 +121,14 @@ async def open_cluster(
     Raises:
         CommandFailed: no account may run it, a path is unfit, or initdb fails.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = folder.resolve()
-    account = unprivileged()
-    if account is not None:
-        os.chown(folder, 0, account.gid)
-        folder.chmod(0o710)
-    run = run_folder.make(folder, account)
     programs = binaries.postgres_folder()
-    if account is not None:
-        account = reaching(account, (programs, folder, run))
+    folder, run, account = _folders(folder, programs)
     data = folder / "data"
     if not data.exists():
         await cluster.create(
             data,
             binaries=programs,
-            account=account and replace(account),
+            account=account,
             environment=environment(),
             password=password,
             durable=durable,
@@ -152,6 +145,18 @@ async def open_cluster(
         durable=durable,
         max_connections=max_connections,
     )
+
+
+def _folders(folder: Path, programs: Path) -> tuple[Path, Path, Account | None]:
+    """Make the server's folders; return them resolved, with the account that can work in them."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = folder.resolve()
+    account = unprivileged()
+    if account is not None:
+        os.chown(folder, 0, account.gid)
+        folder.chmod(0o710)
+    run = run_folder.make(folder, account)
+    return folder, run, account and reaching(account, (programs, folder, run))
 
 
 def environment() -> dict[str, str]:

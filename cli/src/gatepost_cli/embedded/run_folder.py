@@ -1,8 +1,8 @@
 """The private folder that holds a server's Unix socket.
 
-`embedded.postgres` and `embedded.valkey` call this. A socket's whole path must fit into about a hundred bytes; when the data
-folder's path is too long, a short private folder under the system's temporary folder takes its place, and the symbolic link
-`run` in the data folder remembers which one.
+`embedded.postgres` and `embedded.valkey` call this. A socket's whole path must fit into about a hundred bytes; when
+the data folder's path is too long, a short private folder under the system's temporary folder takes its place, and
+the symbolic link `run` in the data folder remembers which one.
 """
 
 import os
@@ -19,7 +19,9 @@ NAME = "run"
 
 
 def make(folder: Path, account: Account | None) -> Path:
-    """Return the run folder of `folder`, mode 0700, owned by `account` (or by us); the same one as last time if it still is fit.
+    """Return the run folder of `folder`, mode 0700, owned by `account` (or by us).
+
+    The same one as last time if it is still fit.
 
     Raises:
         CommandFailed: even the temporary folder's path is too long.
@@ -45,7 +47,8 @@ def remove(folder: Path) -> None:
 
 
 def _fits(path: Path) -> bool:
-    return len(os.fsencode(path)) <= LONGEST_BYTES
+    # A comma separates hosts in a DSN, a quotation mark ends a setting.
+    return len(os.fsencode(path)) <= LONGEST_BYTES and not set(str(path)) & set(',"')
 
 
 def _remembered(link: Path, account: Account | None) -> Path | None:
@@ -68,6 +71,8 @@ def _temporary(link: Path) -> Path:
     target = Path(tempfile.mkdtemp(prefix="gatepost-"))
     if not _fits(target):
         target.rmdir()
-        raise CommandFailed(f"the path of {link.parent} is too long for a socket, and so is {target}; set TMPDIR to /tmp")
+        raise CommandFailed(
+            f"the path of {link.parent} is too long for a socket, and so is {target}; set TMPDIR to /tmp"
+        )
     link.symlink_to(target)
     return target

@@ -47,9 +47,7 @@ class Server:
         exited = asyncio.ensure_future(process.wait())
         ready = asyncio.ensure_future(until_ready(program))
         try:
-            done, _ = await asyncio.wait(
-                {exited, ready}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait({exited, ready}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if ready in done:
                 ready.result()
                 return server

@@ -1,11 +1,12 @@
 """Valkey from the wheel: an append-only file in a folder of ours, a private Unix socket, a generated password.
 
-`up` runs `open_valkey(...).program()` under its supervisor; tests call `start`. Its folder holds `data/`, `run/` (the socket) and
-`valkey.conf` (mode 0600: the password stands there and not on the command line).
+`up` runs `open_valkey(...).program()` under its supervisor; tests call `start`. Its folder holds `data/`, `run/`
+(the socket) and `valkey.conf` (mode 0600: the password stands there and not on the command line).
 
-The append-only file is written before a command is answered and synced to disk every second: a killed process loses nothing, a
-machine that loses power up to one second of what Valkey holds, which is short-lived by design (codes, challenges, rate windows).
-Syncing at every write would add the disk's latency to every request for that second's sake.
+The append-only file is written before a command is answered and synced to disk every second: a killed process loses
+nothing, a machine that loses power up to one second of what Valkey holds, which is short-lived by design (codes,
+challenges, rate windows). Syncing at every write would add the disk's latency to every request for that second's
+sake.
 """
 
 import os
@@ -63,7 +64,9 @@ class Valkey:
             "dir": str(data),
             "requirepass": self.password,
             "daemonize": "no",
+            "loglevel": "warning",
             "save": "",
+            "databases": "16" if self.durable else "10000",  # tests take one each
             "appendonly": "yes" if self.durable else "no",
             "appendfsync": "everysec",
             "maxmemory-policy": "noeviction",

@@ -1,0 +1,1 @@
+"""The subcommands, one module for each. A module is imported when its subcommand is asked for, and not before."""

@@ -1,0 +1,1 @@
+"""What `gatepost doctor` looks at. Each module answers with findings and never raises for what it finds wrong."""
