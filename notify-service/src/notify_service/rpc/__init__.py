@@ -1,0 +1,1 @@
+"""The gRPC face: protobuf to model and back. No decisions here; use cases make them."""

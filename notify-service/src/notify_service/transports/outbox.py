@@ -1,0 +1,16 @@
+"""The transport of an installation without mail: a message counts as delivered and stays readable in the outbox."""
+
+from notify_service.model import Message
+
+
+class OutboxTransport:
+    """Delivers by leaving the message where it is."""
+
+    keeps_content = True
+    concurrency = 8
+
+    async def deliver(self, message: Message) -> None:
+        """Do nothing: being listed is being delivered."""
+
+    async def close(self) -> None:
+        """Do nothing: nothing is open."""
