@@ -1,0 +1,116 @@
+"""The way of every public request, top to bottom: identify, route, guard, handle, word errors, CORS, headers, record.
+
+The one place where exceptions become answers. `server` calls it; it knows dialects only as values.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic, perf_counter
+
+from aiohttp import web
+
+from gateway import origins
+from gateway.addresses import Addresses
+from gateway.body import receive
+from gateway.call import Call
+from gateway.clients import Clients
+from gateway.fields import Takes
+from gateway.limits import Limit, Limits
+from gateway.observe import Observer, Outcome
+from gateway.origins import Origins
+from gateway.params import NOTHING, parse_query
+from gateway.render import error_reply, response
+from gateway.reply import Reply
+from gateway.routing import Match, RouteTable
+from gateway.settings import GatewaySettings
+from runtime.context import CallContext, bound
+from runtime.errors import GatepostError, Reason
+from runtime.logs import get_logger
+
+_MAX_HOST_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything a request needs; made once by `main`."""
+
+    settings: GatewaySettings
+    table: RouteTable
+    clients: Clients
+    addresses: Addresses
+    origins: Origins
+    limits: Limits
+    observer: Observer
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request, whatever happens."""
+        started = perf_counter()
+        path = request.rel_url.raw_path
+        address, request_id = self.addresses.identify(request.remote or "", request.headers)
+        deadline = monotonic() + self.settings.request_timeout_seconds
+        with bound(CallContext(request_id=request_id, client_address=address, deadline=deadline)):
+            match = self.table.find(request.method, path)
+            call = self._call(request, match)
+            reply, outcome = await self._answer(request, match, call)
+            headers = {"X-Request-Id": request_id}
+            if match.dialect.cors:
+                headers["Vary"] = "Origin"
+                if "Origin" in request.headers:
+                    reply, outcome = await self._share(request, match, reply, outcome, headers)
+            answer = response(reply, headers)
+            self.observer.record(match, request.method, path, address, outcome, started)
+        return answer
+
+    def _call(self, request: web.BaseRequest, match: Match) -> Call:
+        limit = match.route.limit if match.route else Limit.ORDINARY
+        host = request.headers.get("Host", "")
+        return Call(
+            clients=self.clients,
+            method=request.method,
+            takes=match.route.takes_for(request.method) if match.route else Takes.QUERY,
+            query=NOTHING,
+            headers=request.headers,
+            receive=partial(
+                receive, request, self.limits.body_bytes(limit), self.settings.request_body_timeout_seconds
+            ),
+            json_depth=self.settings.json_depth_limit_levels,
+            segments=match.segments,
+            host=host if host.isascii() and len(host) <= _MAX_HOST_LENGTH else "",
+            mount=match.mount,
+            public_url=self.settings.public_url,
+        )
+
+    async def _answer(self, request: web.BaseRequest, match: Match, call: Call) -> tuple[Reply, Outcome]:
+        try:
+            reply = await self._serve(request, match, call)
+        except GatepostError as exc:
+            error = exc
+        except Exception as exc:  # noqa: BLE001 the one place where what nobody foresaw becomes an answer
+            get_logger().error("request failed", dialect=match.dialect.name, exc_info=exc)
+            error = GatepostError(Reason.INTERNAL)
+        else:
+            return reply, Outcome(reply.status, reply.status, "ok")
+        reply, strict_status = await error_reply(match.dialect, error, call, match.allow)
+        return reply, Outcome(strict_status, reply.status, error.reason.value)
+
+    async def _serve(self, request: web.BaseRequest, match: Match, call: Call) -> Reply:
+        route = match.route
+        if route is None:
+            raise GatepostError(Reason.METHOD_NOT_ALLOWED if match.allow else Reason.UNKNOWN_METHOD)
+        with self.limits.at_work(route.limit):
+            route.guard.check(call)
+            call.query = parse_query(request.rel_url.raw_query_string)
+            return await route.handler(call)
+
+    async def _share(
+        self, request: web.BaseRequest, match: Match, reply: Reply, outcome: Outcome, headers: dict[str, str]
+    ) -> tuple[Reply, Outcome]:
+        """Let a page of a listed origin read the answer; its preflight becomes a 204 (Fetch, section 3.2.2)."""
+        origin = request.headers["Origin"]
+        if not await self.origins.allows(origin):
+            return reply, outcome
+        headers.update(origins.permit(origin))
+        if request.method == "OPTIONS" and match.allow and "Access-Control-Request-Method" in request.headers:
+            headers.update(self.origins.preflight(match.allow))
+            return Reply(status=204), Outcome(204, 204, "ok")
+        return reply, outcome

@@ -1,0 +1,90 @@
+"""One request as a dialect sees it: parameters, token, clients, tenant. No HTTP library in sight.
+
+`app` makes it; guards and handlers read it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from multidict import MultiMapping
+
+from gatepost.auth.v1.projects_pb2 import Project
+from gateway import fields
+from gateway.clients import Clients
+from gateway.fields import Takes
+from gateway.params import NOTHING, Values, parse_body
+from runtime.errors import GatepostError, Reason
+
+Form = TypeVar("Form")
+_INTERNAL_HEADERS = "gatepost-"
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A request on its way through a handler.
+
+    Args:
+        clients: The services.
+        method: `GET`, `POST`, …
+        takes: Where the route reads its parameters.
+        query: The query string, taken apart.
+        headers: As received; read them through `header`.
+        receive: Reads the body, within its limits.
+        json_depth: Deepest nesting of a JSON body.
+        segments: The parts of the path that the route names in braces.
+        host: The Host header, empty if there is none; worth no more than the client's word.
+        mount: Project of the path prefix `/t/{project}`, empty without.
+        public_url: Base of links, without a trailing slash.
+        token: What a guard found to prove the caller; empty without one.
+    """
+
+    clients: Clients
+    method: str
+    takes: Takes
+    query: Values
+    headers: MultiMapping[str] = field(repr=False)
+    receive: Callable[[], Awaitable[bytes]] = field(repr=False)
+    json_depth: int
+    segments: Mapping[str, str]
+    host: str
+    mount: str
+    public_url: str
+    token: str = field(default="", repr=False)
+    _project: Project | None = None
+
+    def header(self, name: str) -> str:
+        """Return a header, empty if absent. Headers of ours that come from outside are not there.
+
+        Raises:
+            GatepostError: MALFORMED_REQUEST if it is there twice or not ASCII.
+        """
+        if name.lower().startswith(_INTERNAL_HEADERS):
+            return ""
+        values = self.headers.getall(name, ())
+        if not values:
+            return ""
+        if len(values) > 1 or not values[0].isascii():
+            raise GatepostError(Reason.MALFORMED_REQUEST, f"the header {name} cannot be read")
+        return values[0].strip()
+
+    async def read(self, form: type[Form]) -> Form:
+        """Fill a form (see `fields`) from query and body, as far as the route takes them.
+
+        Raises:
+            GatepostError: MALFORMED_REQUEST, PAYLOAD_TOO_LARGE, MISSING_PARAMETER, INVALID_PARAMETER.
+        """
+        body = NOTHING
+        if self.takes is not Takes.QUERY:
+            body = parse_body(await self.receive(), self.headers.get("Content-Type", ""), self.json_depth)
+        return fields.read(form, self.takes, self.query, body)
+
+    async def project(self) -> Project:
+        """Find the tenant that the path prefix or else the host name stands for; asked once a call.
+
+        Raises:
+            GatepostError: NOT_FOUND, or UNAVAILABLE.
+        """
+        if self._project is None:
+            self._project = await self.clients.project(mount=self.mount, host=self.host)
+        return self._project

@@ -1,0 +1,46 @@
+"""Who may call a route. A guard runs before anything of the body is read; a dialect can make more of its own."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.call import Call
+from runtime.errors import GatepostError, Reason
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")  # RFC 6750 section 2.1
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a caller must show.
+
+    Args:
+        name: For people and tests.
+        check: Raises GatepostError if it is not there, else may set `Call.token`.
+    """
+
+    name: str
+    check: Callable[[Call], None]
+
+
+def _nothing(_call: Call) -> None:
+    """Nothing is shown in the header; what proves the caller is among the parameters."""
+
+
+def _bearer(call: Call) -> None:
+    scheme, _, token = call.header("Authorization").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise GatepostError(Reason.TOKEN_MISSING, "a bearer token is required")
+    if not _TOKEN.fullmatch(token.strip()):
+        raise GatepostError(Reason.TOKEN_INVALID, "the bearer token cannot be one of ours")
+    call.token = token.strip()
+
+
+# Nobody needs to prove anything.
+ANYONE = Guard("anyone", _nothing)
+# An app's id and secret, among the parameters; auth-service checks them with the request.
+CLIENT = Guard("client", _nothing)
+# The handle of a challenge and its answer, among the parameters; auth-service checks them with the request.
+CHALLENGE = Guard("challenge", _nothing)
+# An access token in the Authorization header (RFC 6750); auth-service says whose it is.
+BEARER = Guard("bearer", _bearer)

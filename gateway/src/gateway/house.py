@@ -1,0 +1,36 @@
+"""What is nobody's dialect: `/healthz`, `/readyz`, and every path that nothing else owns.
+
+Built by `main` as one more value of the kind that dialects are, with problem details for errors.
+"""
+
+from gateway import problem
+from gateway.call import Call
+from gateway.dialect import Dialect, Route
+from gateway.guards import ANYONE
+from gateway.limits import Limit
+from gateway.readiness import Readiness
+from gateway.reply import Reply
+
+
+def house(readiness: Readiness) -> Dialect:
+    """Make the owner of `/`."""
+
+    async def healthz(_call: Call) -> Reply:
+        return Reply(json={"status": "alive"})
+
+    async def readyz(_call: Call) -> Reply:
+        checks = await readiness.checks()
+        ready = all(checks.values())
+        return Reply(status=200 if ready else 503, json={"ready": ready, "checks": checks})
+
+    return Dialect(
+        name="gatepost",
+        prefixes=("/",),
+        routes=(
+            Route("GET HEAD", "/healthz", healthz, ANYONE, Limit.HEALTH),
+            Route("GET HEAD", "/readyz", readyz, ANYONE, Limit.HEALTH),
+        ),
+        errors=problem.ERRORS,
+        error_body=problem.body,
+        cors=False,
+    )

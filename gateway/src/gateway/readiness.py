@@ -1,0 +1,33 @@
+"""Whether requests can be served now: every service answers, and the gateway is not going down.
+
+`house` and the private listener ask; `main` sets `draining`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+
+class Readiness:
+    """Remembers the last answer for a moment, so that health checks cost nothing however often they come.
+
+    Args:
+        ask: Returns each service by name and whether it serves.
+        cache_seconds: How long an answer is kept.
+    """
+
+    def __init__(self, ask: Callable[[], Awaitable[dict[str, bool]]], cache_seconds: float) -> None:
+        self._ask = ask
+        self._cache = cache_seconds
+        self._asked = float("-inf")
+        self._services: dict[str, bool] = {}
+        self._asking = asyncio.Lock()
+        self.draining = False
+
+    async def checks(self) -> dict[str, bool]:
+        """Return each dependency by name, and `gateway` itself, and whether it can be used now."""
+        async with self._asking:
+            if monotonic() - self._asked >= self._cache:
+                self._services = await self._ask()
+                self._asked = monotonic()
+        return {"gateway": not self.draining, **self._services}

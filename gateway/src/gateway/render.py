@@ -1,0 +1,74 @@
+"""From what happened to what goes on the wire: an error to its dialect's words, a reply to headers and bytes."""
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from gateway.call import Call
+from gateway.dialect import Dialect, Failure, StatusMode
+from gateway.reply import Reply
+from runtime.errors import GatepostError, Reason
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Server": "gatepost",
+}
+_JSON = {**_HEADERS, "Content-Type": "application/json"}
+_RETRY_STATUSES = frozenset({429, 503})
+# RFC 6750 section 3.1: no error code when the request carried no token at all.
+_CHALLENGES = {
+    Reason.TOKEN_MISSING: "Bearer",
+    Reason.TOKEN_INVALID: 'Bearer error="invalid_token"',
+    Reason.TOKEN_EXPIRED: 'Bearer error="invalid_token", error_description="The token has expired"',
+}
+_encode = msgspec.json.Encoder().encode
+
+
+async def error_reply(dialect: Dialect, error: GatepostError, call: Call, allow: tuple[str, ...]) -> tuple[Reply, int]:
+    """Word an error.
+
+    Args:
+        dialect: Whose words.
+        error: What went wrong.
+        call: The request.
+        allow: Methods the path takes, for 405.
+
+    Returns:
+        The reply as the client gets it, and the strict status for logs and metrics.
+    """
+    rendering = dialect.errors[error.reason]
+    written = await dialect.error_body(Failure(error, rendering, call))
+    headers = {**written.headers, **_error_headers(error, rendering.status, allow)}
+    status = rendering.status
+    if _mode(dialect, error) is StatusMode.LEGACY and dialect.legacy_status is not None:
+        status = dialect.legacy_status
+        headers["X-Error"] = error.reason.value
+    return Reply(status=status, json=written.json, body=written.body, headers=headers), rendering.status
+
+
+def response(reply: Reply, more: Mapping[str, str]) -> web.Response:
+    """Put a reply and further headers into a response."""
+    if reply.json is None:
+        return web.Response(status=reply.status, body=reply.body, headers={**_HEADERS, **reply.headers, **more})
+    return web.Response(status=reply.status, body=_encode(reply.json), headers={**_JSON, **reply.headers, **more})
+
+
+def _mode(dialect: Dialect, error: GatepostError) -> StatusMode:
+    """An app's own mode travels in the error, because only the service that knows the app can tell."""
+    given = error.metadata.get("status_mode")
+    return StatusMode(given) if given in set(StatusMode) else dialect.default_mode
+
+
+def _error_headers(error: GatepostError, status: int, allow: tuple[str, ...]) -> dict[str, str]:
+    headers = {}
+    if status in _RETRY_STATUSES:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds or 0)))
+    if status == 401 and error.reason in _CHALLENGES:  # noqa: PLR2004 HTTP's word
+        headers["WWW-Authenticate"] = _CHALLENGES[error.reason]
+    if error.reason is Reason.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allow)
+    return headers
