@@ -17,7 +17,7 @@ from runtime.postgres import Connection, Database
 
 _FAR_FUTURE = datetime.max.replace(tzinfo=UTC)
 _LAST_ID = UUID(int=2**128 - 1)
-_PAGE = 100
+_UNMADE = 0  # security version of a sign-up that is no account yet
 
 
 class Accounts:
@@ -94,7 +94,7 @@ class Accounts:
         at, account_id = before or (_FAR_FUTURE, _LAST_ID)
         async with self._database.acquire() as connection:
             home = await self._project(connection, project)
-            return list(await accounts.fetch_page(connection, home.id, at, account_id, min(page_size or _PAGE, _PAGE)))
+            return list(await accounts.fetch_page(connection, home.id, at, account_id, page_size))
 
     async def set_role(self, ref: UUID | tuple[str, str], role: str) -> Account:
         """Give a role; every token check reads it anew.
@@ -104,7 +104,7 @@ class Accounts:
         """
         now = self._clock.now()
         async with self._database.transaction() as connection:
-            account = await self._find(connection, ref)
+            account = await self._find_made(connection, ref)
             project = await self._project(connection, account.project)
             canonical = _canonical(project, role)
             if canonical == account.role:
@@ -124,7 +124,7 @@ class Accounts:
             raise invalid("state", "The state must be ACTIVE or DISABLED.")
         now = self._clock.now()
         async with self._database.transaction() as connection:
-            account = await self._find(connection, ref)
+            account = await self._find_made(connection, ref)
             if account.state is state:
                 return account
             if account.state is AccountState.PENDING and state is AccountState.ACTIVE:
@@ -164,6 +164,12 @@ class Accounts:
             raise GatepostError(Reason.NOT_FOUND, "no such account")
         return account
 
+    async def _find_made(self, connection: Connection, ref: UUID | tuple[str, str]) -> Account:
+        account = await self._find(connection, ref)
+        if account.security_version == _UNMADE:
+            raise GatepostError(Reason.NOT_FOUND, "no such account; somebody signed up but has not proven the address")
+        return account
+
     async def _project(self, connection: Connection, name: str) -> Project:
         project = await projects.fetch_by_name(connection, name)
         if project is None:
@@ -189,7 +195,7 @@ def _pending(registration: Registration, project: Project) -> Account:
         project=project.name,
         state=AccountState.PENDING,
         role=project.roles[0],
-        security_version=0,
+        security_version=_UNMADE,
         email=registration.email,
         email_verified=False,
         username="",

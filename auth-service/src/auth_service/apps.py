@@ -1,13 +1,12 @@
 """Apps and API keys: create, find, list, change; their secrets are shown once and stored hashed."""
 
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from auth_service import app_rules
 from auth_service.audit import Audit
 from auth_service.keys import digest
 from auth_service.model import ApiKey, App, AppSecret, AppType, Project
@@ -21,11 +20,7 @@ _DEFAULT_KEY_SCOPES = KEY_SCOPES[:2]
 _SECRET_BYTES = 16  # 32 hex digits, as the oldest clients expect
 _API_KEY_BYTES = 32  # 64 hex digits
 _CLIENT_ID_SPAN = 9 * 10**14
-_SCOPE = re.compile(r"^[\x21\x23-\x5B\x5D-\x7E]{1,100}$")  # RFC 6749 section 3.3
-_MAX_NAME_LENGTH = 100
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_PAGE = 100
 
 
 class Apps:
@@ -55,7 +50,7 @@ class Apps:
             if known is not None and known.project.id != home.id:
                 raise GatepostError(Reason.ALREADY_EXISTS, "this id is another project's app")
             if known is None:
-                app = _checked(
+                app = app_rules.checked(
                     App(
                         id=app_id,
                         project=home,
@@ -93,7 +88,7 @@ class Apps:
         at, app_id = after or (_BEGINNING, UUID(int=0))
         async with self._database.acquire() as connection:
             home = await _project(connection, project)
-            return await apps.fetch_page(connection, home.id, at, app_id, min(page_size or _PAGE, _PAGE))
+            return await apps.fetch_page(connection, home.id, at, app_id, page_size)
 
     async def update(
         self,
@@ -113,7 +108,7 @@ class Apps:
         """
         async with self._database.transaction() as connection:
             app = await _app(connection, client_id)
-            app = _checked(
+            app = app_rules.checked(
                 replace(
                     app,
                     name=app.name if name is None else name,
@@ -201,23 +196,6 @@ class Apps:
 
 def _new_client_id() -> str:
     return str(10**14 + secrets.randbelow(_CLIENT_ID_SPAN))
-
-
-def _checked(app: App) -> App:
-    if not app.name.strip() or len(app.name) > _MAX_NAME_LENGTH or not app.name.isprintable():
-        raise invalid("name", f"An app's name has 1 to {_MAX_NAME_LENGTH} printable characters.")
-    for url in app.redirect_urls:
-        parts = urlsplit(url)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        if not secure or not parts.hostname or parts.fragment or parts.username or not url.isprintable() or " " in url:
-            raise invalid("redirect_urls", "A redirect URL is absolute, https (http for loopback), without fragment.")
-    for origin in app.origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in {"http", "https"} or f"{parts.scheme}://{parts.netloc}" != origin or not parts.netloc:
-            raise invalid("origins", "An origin is scheme://host or scheme://host:port, nothing after it.")
-    if not all(_SCOPE.match(scope) for scope in app.scopes):
-        raise invalid("scopes", "A scope is printable ASCII without blank, quote and backslash (RFC 6749 3.3).")
-    return app
 
 
 async def _project(connection: Connection, name: str) -> Project:

@@ -24,6 +24,7 @@ from runtime.valkey import Script, Valkey
 _HANDLE_BYTES = 35  # key id (2), nonce (17), masked subject (16): 70 hex digits
 _NONCE = slice(2, 19)
 _SUBJECT_BYTES = 16
+_ATTEMPT_BYTES = 16
 _CODE_SPAN = 900_000  # 100000 to 999999
 _WRONG = 2
 
@@ -34,14 +35,15 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 """)
 # 0: no such challenge or spent; 1: right; 2: wrong. The stored code is a keyed hash: comparing it here leaks nothing.
+# ARGV[4] names the attempt, so that a script run twice because its answer was lost still is one claim.
 _CLAIM = Script("""
 local v = redis.call('HMGET', KEYS[1], 'handle', 'code', 'data', 'claimed')
-if not v[1] or v[1] ~= ARGV[1] or v[4] then return {0} end
+if not v[1] or v[1] ~= ARGV[1] or (v[4] and v[4] ~= ARGV[4]) then return {0} end
 if v[2] ~= ARGV[2] then
   if redis.call('HINCRBY', KEYS[1], 'tries', 1) >= tonumber(ARGV[3]) then redis.call('DEL', KEYS[1]) end
   return {2}
 end
-redis.call('HSET', KEYS[1], 'claimed', 1)
+redis.call('HSET', KEYS[1], 'claimed', ARGV[4])
 return {1, v[3]}
 """)
 _PEEK = Script("""
@@ -94,14 +96,17 @@ class Challenges:
         self._max_tries = max_tries
         self._failures = failures
 
-    async def open(self, purpose: Purpose, subject: str, data: dict[str, Any] | None, seconds: int) -> Opened:
+    async def open(
+        self, purpose: Purpose, subject: str, data: dict[str, Any], seconds: int, *, decoy: bool = False
+    ) -> Opened:
         """Open a challenge in place of an earlier one for the subject and purpose.
 
         Args:
             purpose: What for.
             subject: Whom it is about (project and normalised address), whether or not there is an account.
-            data: Stored with it and returned by `claim`; None for a decoy.
+            data: Stored with it and returned by `claim`.
             seconds: Its lifetime.
+            decoy: There is nobody to answer it, so no code will.
 
         Raises:
             GatepostError: RATE_LIMITED after too many wrong answers.
@@ -113,13 +118,14 @@ class Challenges:
         head = key_id.to_bytes(2, "big") + secrets.token_bytes(17)
         handle = (head + _xor(hashed, self._keys.mac("challenge-mask", head, key_id))).hex()
         code = str(100_000 + secrets.randbelow(_CODE_SPAN))
-        stored = self._code_hash(handle, code) if data is not None else secrets.token_bytes(32)
-        await self._valkey.run(_OPEN, key, digest(handle), stored, json.dumps(data or {}), seconds * 1000)
+        right = self._code_hash(handle, code)
+        stored = secrets.token_bytes(len(right)) if decoy else right
+        await self._valkey.run(_OPEN, key, digest(handle), stored, json.dumps(data), seconds * 1000)
         expires_at = self._clock.now() + timedelta(seconds=seconds)
         return Opened(OpenChallenge(handle, purpose, expires_at), code)
 
     async def peek(self, purpose: Purpose, handle: str) -> dict[str, Any]:
-        """Return what is stored with a live challenge, without answering it; empty for a decoy.
+        """Return what is stored with a live challenge, decoy or not, without answering it.
 
         Raises:
             GatepostError: CHALLENGE_FAILED if there is none.
@@ -138,7 +144,10 @@ class Challenges:
         """
         key = self._locate(purpose, handle)
         handle_hash = digest(handle)
-        status, *rest = await self._valkey.run(_CLAIM, key, handle_hash, self._code_hash(handle, code), self._max_tries)
+        attempt = secrets.token_bytes(_ATTEMPT_BYTES)
+        status, *rest = await self._valkey.run(
+            _CLAIM, key, handle_hash, self._code_hash(handle, code), self._max_tries, attempt
+        )
         if status == _WRONG:
             await self._limiter.count_failure(self._failures, key)
         if not rest:

@@ -18,18 +18,20 @@ from runtime.errors import GatepostError, Reason
 from runtime.valkey import Script, Valkey
 
 _CODE_BYTES = 16  # 32 hex digits on the wire
+_ATTEMPT_BYTES = 16
 
 _ISSUE = Script("""
 redis.call('HSET', KEYS[1], 'app', ARGV[1], 'data', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """)
-# 0: unknown, expired or of another app; 1: yours now; 2: used before.
+# 0: unknown, expired or of another app; 1: yours now; 2: used before. ARGV[2] names the attempt, so that a script run
+# twice because its answer was lost still is one use.
 _USE = Script("""
 local v = redis.call('HMGET', KEYS[1], 'app', 'data', 'used')
 if not v[1] or v[1] ~= ARGV[1] then return {0} end
-if v[3] then return {2} end
-redis.call('HSET', KEYS[1], 'used', 1)
+if v[3] and v[3] ~= ARGV[2] then return {2} end
+redis.call('HSET', KEYS[1], 'used', ARGV[2])
 return {1, v[2]}
 """)
 _RELEASE = Script("""
@@ -47,6 +49,7 @@ class CodeData:
     scopes: tuple[str, ...]
     pkce: Pkce | None
     authenticated_at: datetime
+    grant_id: UUID | None
 
 
 class Codes:
@@ -62,16 +65,23 @@ class Codes:
         self._milliseconds = seconds * 1000
 
     async def issue(
-        self, account: Account, app: App, pkce: Pkce | None, now: datetime, scopes: tuple[str, ...] = ()
+        self,
+        account: Account,
+        app: App,
+        pkce: Pkce | None,
+        authenticated_at: datetime,
+        scopes: tuple[str, ...] = (),
+        grant_id: UUID | None = None,
     ) -> str:
-        """Return a new code for an app: 32 lower-case hex digits."""
+        """Return a new code for an app: 32 lower-case hex digits. With a grant, it is good while the grant lives."""
         code = secrets.token_hex(_CODE_BYTES)
         data = {
             "account_id": str(account.id),
             "security_version": account.security_version,
             "scopes": scopes,
             "pkce": asdict(pkce) if pkce else None,
-            "authenticated_at": now.timestamp(),
+            "authenticated_at": authenticated_at.timestamp(),
+            "grant_id": str(grant_id) if grant_id else None,
         }
         await self._valkey.run(_ISSUE, _key(digest(code)), str(app.id), json.dumps(data), self._milliseconds)
         return code
@@ -82,7 +92,8 @@ class Codes:
         Raises:
             GatepostError: CODE_INVALID if it is unknown, expired or another app's (which leaves it usable by its own).
         """
-        status, *rest = await self._valkey.run(_USE, _key(digest(code)), str(app.id))
+        attempt = secrets.token_bytes(_ATTEMPT_BYTES)
+        status, *rest = await self._valkey.run(_USE, _key(digest(code)), str(app.id), attempt)
         if status == 0:
             raise GatepostError(Reason.CODE_INVALID)
         if not rest:
@@ -94,6 +105,7 @@ class Codes:
             scopes=tuple(data["scopes"]),
             pkce=Pkce(**data["pkce"]) if data["pkce"] else None,
             authenticated_at=datetime.fromtimestamp(data["authenticated_at"], tz=UTC),
+            grant_id=UUID(data["grant_id"]) if data["grant_id"] else None,
         )
 
     async def release(self, code: str) -> None:

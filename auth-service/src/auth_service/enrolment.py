@@ -20,6 +20,7 @@ from runtime.errors import GatepostError, Reason, Rule, Violation
 from runtime.postgres import Connection, Database
 
 _REMOVAL_DELAY = timedelta(minutes=10)
+_BATCH = 1000
 _KEEP_EXPIRED_SESSIONS = timedelta(days=7)
 
 
@@ -66,7 +67,8 @@ class Enrolment:
         """Step 3, in the caller's transaction.
 
         Raises:
-            GatepostError: EMAIL_TAKEN, USERNAME_TAKEN, INVALID_PARAMETER; UNAVAILABLE if it took too long.
+            GatepostError: EMAIL_TAKEN, USERNAME_TAKEN, ALREADY_EXISTS (its id), INVALID_PARAMETER; UNAVAILABLE if it
+                took too long.
         """
         now = self._clock.now()
         email, email_normalized = identifiers.email(new.email)
@@ -85,7 +87,8 @@ class Enrolment:
         )
         if not await accounts.cancel_profile_removal(connection, new.id):
             raise GatepostError(Reason.UNAVAILABLE, "the profile was given up meanwhile", retry_after_seconds=1)
-        await accounts.insert(connection, account)
+        if not await accounts.insert(connection, account):
+            raise GatepostError(Reason.ALREADY_EXISTS, "this user_id is another account's")
         verified_at = now if new.email_verified else None
         if not await accounts.insert_identifier(connection, account, "email", email, email_normalized, verified_at):
             raise email_taken()
@@ -121,6 +124,7 @@ class Sweep:
     async def step(self) -> bool:
         """Do a bounded piece of work; True if there may be more."""
         now = self._clock.now()
+        forgotten = await self._forget(now)  # first: it can be done whether or not user-service is there
         async with self._database.transaction() as connection:
             account_id = await accounts.fetch_due_profile_removal(connection, now)
             if account_id is not None:
@@ -128,13 +132,13 @@ class Sweep:
                     await self._profiles.delete(account_id)
                 await accounts.cancel_profile_removal(connection, account_id)
                 return True
-        await self._forget(now)
-        return False
+        return forgotten == _BATCH
 
-    async def _forget(self, now: datetime) -> None:
+    async def _forget(self, now: datetime) -> int:
         async with self._database.acquire() as connection:
-            await accounts.delete_expired_registrations(connection, now)
-            await sessions.delete_expired(connection, now - _KEEP_EXPIRED_SESSIONS)
+            registrations = await accounts.delete_expired_registrations(connection, now, _BATCH)
+            expired = await sessions.delete_expired(connection, now - _KEEP_EXPIRED_SESSIONS, _BATCH)
+        return max(registrations, expired)
 
 
 def email_taken() -> GatepostError:

@@ -75,7 +75,7 @@ class Grants:
             grant = await grants.fetch_of_app(connection, account.id, app.id)
         if grant is None or not set(scopes) <= set(grant.scopes):
             raise GatepostError(Reason.SCOPE_MISSING)
-        return await self._codes.issue(account, app, proof, session.authenticated_at, tuple(scopes))
+        return await self._codes.issue(account, app, proof, session.authenticated_at, tuple(scopes), grant.id)
 
     async def _app_of(self, account: Account, client_id: str) -> App:
         app = await self._clients.find(client_id)

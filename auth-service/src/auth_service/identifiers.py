@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from runtime.errors import invalid
 
 _MAX_EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3
-_USERNAME = re.compile(r"^[A-Za-z0-9]{5,64}$")
+_USERNAME = re.compile(r"[A-Za-z0-9]{5,64}")
 
 
 def email(value: str) -> tuple[str, str]:
@@ -32,7 +32,7 @@ def username(value: str) -> tuple[str, str]:
     Raises:
         GatepostError: INVALID_PARAMETER on `username` unless it is 5 to 64 letters and digits.
     """
-    if not _USERNAME.match(value):
+    if not _USERNAME.fullmatch(value):
         raise invalid("username", "The username must be 5 to 64 letters and digits.")
     return value, value.casefold()
 

@@ -1,6 +1,7 @@
 """Rate windows in Valkey: how often something may happen to a subject. Atomic across instances, one key a window."""
 
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from auth_service.keys import digest
 from runtime.errors import GatepostError, Reason
@@ -71,6 +72,17 @@ class Limiter:
     async def clear(self, limit: Limit, subject: str) -> None:
         """Forget the failures after a success, which is refused if the limit was reached meanwhile."""
         _refuse(await self._valkey.run(_CLEAR, _key(limit, subject), limit.count))
+
+
+def of_address(address: str) -> str:
+    """Return what limits count a client address as: an IPv6 client has a whole /64 to call from, so that is one."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address) or parsed.ipv4_mapped:
+        return address
+    return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 def _refuse(milliseconds: int) -> None:

@@ -30,6 +30,7 @@ from auth_service.settings import AuthSettings
 from auth_service.sign_in import SignIn
 from auth_service.sign_up import SignUp
 from auth_service.tokens import TokenCodec
+from auth_service.verification import Verification
 from gatepost.auth.v1 import (
     accounts_pb2_grpc,
     apps_pb2_grpc,
@@ -154,7 +155,6 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             database=database,
             clients=clients,
             passwords=passwords,
-            enrolment=enrolment,
             challenges=challenges,
             codes=codes,
             notices=notices,
@@ -165,6 +165,9 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             per_address=per_address,
             mails=mails,
             otp_seconds=settings.otp_seconds,
+        )
+        verification = Verification(
+            database=database, enrolment=enrolment, challenges=challenges, codes=codes, audit=audit, clock=clock
         )
         recovery = Recovery(
             database=database,
@@ -211,7 +214,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         grants = Grants(database=database, clients=clients, sessions=sessions, codes=codes, audit=audit, clock=clock)
 
         # The door.
-        sign_in_rpc = SignInRpc(sign_up, sign_in, recovery)
+        sign_in_rpc = SignInRpc(sign_up, sign_in, verification, recovery)
         server = GrpcServer(
             service=NAME, listen=settings.auth_listen, keys=service_keys, allowed_callers=ALLOWED_CALLERS, tls=tls
         )

@@ -21,6 +21,7 @@ from runtime.postgres import Connection, Database
 
 _BATCH = 20
 _COMMIT_SECONDS = 0.02
+_NOT_THERE = {Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.OVERLOADED}
 _FINAL = {Reason.INVALID_PARAMETER, Reason.MISSING_PARAMETER, Reason.ALREADY_EXISTS}
 
 
@@ -84,16 +85,19 @@ class Relay:
                         await self._messages.SendMessage(_request(notice.message, str(notice.id)))
                 except GatepostError as error:
                     await self._refused(connection, notice, error)
+                    if error.reason in _NOT_THERE:
+                        break  # nor would it take the others; they stay due
                 else:
                     taken.append(notice.id)
             await outbox.delete(connection, taken)
-        return len(notices) == _BATCH
+        return len(taken) == _BATCH
 
     async def _refused(self, connection: Connection, notice: outbox.Notice, error: GatepostError) -> None:
         if error.reason in _FINAL:
             get_logger().error("notice refused", notice=str(notice.id), reason=error.reason.value)
             await outbox.fail(connection, notice.id, error.reason.value)
         else:
+            get_logger().warning("notice deferred", notice=str(notice.id), reason=error.reason.value)
             wait = min(60.0, 0.5 * 2 ** min(notice.attempts, 10))
             await outbox.postpone(connection, notice.id, self._clock.now() + timedelta(seconds=wait))
 

@@ -136,8 +136,9 @@ class OwnAccount:
                     raise GatepostError(Reason.TOKEN_INVALID)  # his other sessions have just been ended, this one too
                 await accounts.put_password(connection, account.id, encoded, now)
                 await session_store.carry_over(connection, session.id, account.security_version + 1, now)
-                shown = f"{now:%Y-%m-%d %H:%M} UTC"
-                await self._notices.post(connection, "password_changed", account.email, account.project, time=shown)
+                await self._notices.post(
+                    connection, "password_changed", account.email, account.project, time=now.isoformat()
+                )
                 await self._audit.record(connection, "password.change", account=account)
             if role is not None:
                 await accounts.update_role(connection, account.id, role, now)

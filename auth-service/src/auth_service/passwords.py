@@ -101,7 +101,7 @@ def check_new(password: str, min_length: int, own_data: Iterable[str] = ()) -> N
     Raises:
         GatepostError: WEAK_PASSWORD on `password`.
     """
-    text = _normalise(password)
+    text = _normalise(password[: MAX_LENGTH + 1])  # what is longer is refused before the work of normalising it
     if len(text) < min_length:
         raise _weak(f"The password must be at least {min_length} characters.", min_length)
     if len(password) > MAX_LENGTH or len(text) > MAX_LENGTH:

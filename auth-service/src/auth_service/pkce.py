@@ -8,8 +8,8 @@ from base64 import urlsafe_b64encode
 from auth_service.model import App, AppType, Pkce
 from runtime.errors import Rule, invalid, missing
 
-_S256_CHALLENGE = re.compile(r"^[A-Za-z0-9_-]{43}$")
-_VERIFIER = re.compile(r"^[A-Za-z0-9._~-]{43,128}$")
+_S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
 def check(app: App, challenge: str, method: str) -> Pkce | None:
@@ -36,7 +36,7 @@ def check(app: App, challenge: str, method: str) -> Pkce | None:
     if not method and app.allow_plain_pkce:
         method = "any"
     form = _S256_CHALLENGE if method in {"", "S256"} else _VERIFIER
-    if not form.match(challenge):
+    if not form.fullmatch(challenge):
         raise invalid("code_challenge", "The code_challenge format is invalid.", Rule.INVALID)
     return Pkce(challenge, method or "S256")
 
@@ -45,7 +45,7 @@ def proves(pkce: Pkce | None, verifier: str) -> bool:
     """Say whether a verifier proves a challenge; one without the other never does (no downgrade, RFC 9700 2.1.1)."""
     if pkce is None or not verifier:
         return pkce is None and not verifier
-    if not _VERIFIER.match(verifier):
+    if not _VERIFIER.fullmatch(verifier):
         return False
     hashed = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
     by_hash = hmac.compare_digest(hashed, pkce.challenge)

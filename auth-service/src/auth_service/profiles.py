@@ -1,5 +1,6 @@
 """user-service as this service needs it: profiles are made, changed and removed with their account."""
 
+import unicodedata
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -7,6 +8,13 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from auth_service.model import NewProfile
 from gatepost.users.v1 import profiles_pb2, profiles_pb2_grpc
+from runtime.errors import GatepostError, Reason, Rule, Violation
+
+_LIMITS = {"first_name": 100, "last_name": 100, "phone": 40}  # characters; see gatepost.auth.v1.NewProfile
+_MAX_META_BYTES = 16_384
+_MAX_SHRINKING = 4  # NFC makes one character of four at most
+_NOT_IN_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogate, line and paragraph separator
+_IN_META = frozenset("\n\t\r\u2028\u2029")
 
 
 class Profiles:
@@ -41,3 +49,31 @@ class Profiles:
     async def delete(self, account_id: UUID) -> None:
         """Remove the profile of an account, if it is there."""
         await self._stub.DeleteProfile(profiles_pb2.DeleteProfileRequest(user_id=str(account_id)))
+
+
+def check_new(profile: NewProfile) -> None:
+    """Refuse what user-service would refuse, for a sign-up whose profile is made only when its address is proven.
+
+    Raises:
+        GatepostError: INVALID_PARAMETER with a violation for each field at fault.
+    """
+    wrong = [name for name, limit in _LIMITS.items() if not _is_text(getattr(profile, name), limit)]
+    if profile.meta is not None and not _is_meta(profile.meta):
+        wrong.append("meta")
+    if wrong:
+        violations = tuple(Violation(name, Rule.INVALID, f"The {name} field is invalid.") for name in wrong)
+        raise GatepostError(Reason.INVALID_PARAMETER, violations[0].description, violations=violations)
+
+
+def _is_text(value: str, limit: int) -> bool:
+    if len(value) > limit * _MAX_SHRINKING or _has_controls(value):
+        return False
+    return len(unicodedata.normalize("NFC", value)) <= limit
+
+
+def _is_meta(value: str) -> bool:
+    return len(value.encode()) <= _MAX_META_BYTES and not _has_controls("".join(set(value) - _IN_META))
+
+
+def _has_controls(value: str) -> bool:
+    return any(unicodedata.category(character) in _NOT_IN_TEXT for character in value)

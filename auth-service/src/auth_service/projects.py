@@ -14,11 +14,10 @@ from runtime.postgres import Database
 
 DEFAULT = "default"
 _ROLES = ("user", "admin")
-_NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
-_ROLE = re.compile(r"^[A-Za-z][A-Za-z0-9_.:-]{0,62}$")
-_HOST = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,62}")
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _MIN_LENGTH, _MAX_MIN_LENGTH = 8, 64
-_PAGE = 100
 
 
 class Projects:
@@ -47,7 +46,7 @@ class Projects:
         allow_plain_pkce: bool,
     ) -> Project:
         """Make a project. See ProjectService.CreateProject for arguments and errors."""
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise invalid("name", "A project name is 1 to 63 of a-z, 0-9 and hyphen, starting with a letter.")
         project = replace(
             self._new(project_id, name, policy),
@@ -79,7 +78,7 @@ class Projects:
     async def list(self, page_size: int, after: str) -> list[Project]:
         """Return a page of projects by name."""
         async with self._database.acquire() as connection:
-            return await projects.fetch_page(connection, after, min(page_size or _PAGE, _PAGE))
+            return await projects.fetch_page(connection, after, page_size)
 
     async def resolve(self, host: str) -> Project:
         """Return the project that answers for a host name; `default` answers for any that nobody lists.
@@ -149,7 +148,7 @@ class Projects:
 
 
 def _checked(project: Project) -> Project:
-    if not all(_ROLE.match(role) for role in project.roles):
+    if not all(_ROLE.fullmatch(role) for role in project.roles):
         raise invalid("roles", "A role is a letter, then up to 62 letters, digits and _ . : -")
     if len({role.casefold() for role in project.roles}) != len(project.roles):
         raise invalid("roles", "Two roles differ by case only.")
@@ -164,7 +163,7 @@ def _checked(project: Project) -> Project:
 
 def _hosts(hosts: Sequence[str]) -> tuple[str, ...]:
     lowered = tuple(dict.fromkeys(host.lower() for host in hosts))
-    if not all(_HOST.match(host) for host in lowered):
+    if not all(_HOST.fullmatch(host) for host in lowered):
         raise invalid("hosts", "A host is a name without scheme, port or path.")
     return lowered
 

@@ -1,5 +1,6 @@
 """Password reset by a mailed code. An address without account gets a challenge too, which cannot be answered."""
 
+from asyncio import CancelledError
 from uuid import UUID
 
 from auth_service import identifiers
@@ -11,12 +12,12 @@ from auth_service.model import AccountState, OpenChallenge, Purpose
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
 from auth_service.sign_in import subject_of
-from auth_service.store import accounts, projects
+from auth_service.store import accounts
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, missing
 from runtime.postgres import Database
 
-_DEFAULT_MIN_LENGTH = 8
+_NOBODY = UUID(int=0)
 
 
 class Recovery:
@@ -58,10 +59,14 @@ class Recovery:
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, app.project.id, "email", normalized)
         account = found[0] if found and found[0].state is not AccountState.DISABLED else None
-        data = None
-        if account is not None:
-            data = {"account_id": str(account.id), "security_version": account.security_version}
-        opened = await self._challenges.open(Purpose.RESET, subject, data, self._reset_seconds)
+        # What the new password is checked against is the same for a decoy: a refusal must not tell them apart.
+        data = {
+            "account_id": str(account.id if account else _NOBODY),
+            "security_version": account.security_version if account else 0,
+            "email": normalized,
+            "min_length": app.project.password_min_length,
+        }
+        opened = await self._challenges.open(Purpose.RESET, subject, data, self._reset_seconds, decoy=account is None)
         async with self._database.transaction() as connection:
             if account is None:
                 await self._notices.post_decoy(connection)
@@ -75,7 +80,7 @@ class Recovery:
                     code=opened.code,
                     minutes=self._reset_seconds // 60,
                 )
-            await self._audit.record(connection, "password.reset_start", account=account, app=app)
+            await self._audit.record(connection, "password.reset_start", account=account, app=app, by_user=False)
         return opened.challenge
 
     async def complete(self, *, handle: str, code: str, password: str) -> None:
@@ -84,21 +89,14 @@ class Recovery:
         The new password is checked first, so that a weak one does not spend the challenge.
         """
         data = await self._challenges.peek(Purpose.RESET, handle)
-        await self._check_password(data.get("account_id"), password)
+        check_new(password, data["min_length"], (data["email"],))
         claim = await self._challenges.claim(Purpose.RESET, handle, code)
         try:
             await self._set_password(claim, password)
-        except GatepostError as error:
-            if error.reason in {Reason.UNAVAILABLE, Reason.OVERLOADED}:
+        except (GatepostError, CancelledError) as error:
+            if not isinstance(error, GatepostError) or error.reason is not Reason.CHALLENGE_FAILED:
                 await self._challenges.release(claim)
             raise
-
-    async def _check_password(self, account_id: str | None, password: str) -> None:
-        async with self._database.acquire() as connection:
-            account = await accounts.fetch(connection, UUID(account_id or "0" * 32))
-            project = await projects.fetch(connection, account.project_id) if account else None
-        own_data = (account.email, account.username) if account else ()
-        check_new(password, project.password_min_length if project else _DEFAULT_MIN_LENGTH, own_data)
 
     async def _set_password(self, claim: Claim, password: str) -> None:
         account_id = UUID(claim.data["account_id"])
@@ -110,6 +108,7 @@ class Recovery:
                 raise GatepostError(Reason.CHALLENGE_FAILED)
             if not await accounts.bump_security_version(connection, account_id, claim.data["security_version"], now):
                 raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since the code was mailed
+            check_new(password, claim.data["min_length"], (account.username,))
             await accounts.put_password(connection, account_id, encoded, now)
             await accounts.verify_email(connection, account_id, now)
             await self._notices.post(

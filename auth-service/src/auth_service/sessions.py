@@ -8,7 +8,10 @@ PostgreSQL for every token, so what was acknowledged holds at once, everywhere, 
 """
 
 import secrets
+from asyncio import CancelledError
+from dataclasses import replace
 from datetime import timedelta
+from math import ceil
 from uuid import UUID, uuid4
 
 from auth_service import pkce
@@ -17,7 +20,7 @@ from auth_service.clients import Clients
 from auth_service.codes import CodeData, Codes
 from auth_service.keys import digest
 from auth_service.model import Account, AccountState, App, Session, TokenSet
-from auth_service.store import accounts
+from auth_service.store import accounts, grants
 from auth_service.store import sessions as store
 from auth_service.tokens import Kind, Token, TokenCodec
 from runtime.clock import Clock
@@ -67,8 +70,10 @@ class Sessions:
             raise GatepostError(Reason.CODE_INVALID, metadata={"cause": "pkce_mismatch"})
         try:
             return await self._open(app, data, code)
-        except GatepostError as error:
-            if error.reason is Reason.UNAVAILABLE:
+        except (GatepostError, CancelledError) as error:
+            if isinstance(error, GatepostError) and error.reason is Reason.CODE_INVALID:
+                await self._punish_reuse(code, app)  # perhaps Valkey has forgotten that it was used
+            else:
                 await self._codes.release(code)
             raise
 
@@ -86,11 +91,13 @@ class Sessions:
             lifetime = timedelta(seconds=found.refresh_token_seconds or self._refresh_token_seconds)
             expires_at = min(now + lifetime, found.session.ends_at)
             async with self._database.transaction() as connection:
-                if await store.rotate(connection, found.session, now, expires_at):
-                    return self._issue(found, found.session.generation + 1), found.account
+                rotated = await store.rotate(connection, found.session, now, expires_at)
+            if rotated:
+                session = replace(found.session, generation=found.session.generation + 1, expires_at=expires_at)
+                return self._issue(replace(found, session=session)), found.account
             found = await self._find(token)  # somebody else was faster: look again
         if token.generation == found.session.generation - 1 and now - found.session.rotated_at <= self._replay:
-            return self._issue(found, found.session.generation), found.account
+            return self._issue(found), found.account
         async with self._database.transaction() as connection:
             await store.revoke(connection, found.session.id, "refresh_reuse", now)
             await self._audit.record(
@@ -118,9 +125,9 @@ class Sessions:
         now = self._clock.now()
         async with self._database.transaction() as connection:
             fresh = await accounts.fetch(connection, account.id)
-            if fresh is None or not await accounts.bump_security_version(
-                connection, fresh.id, fresh.security_version, now
-            ):
+            if fresh is None:
+                raise GatepostError(Reason.NOT_FOUND, "no such account")
+            if not await accounts.bump_security_version(connection, fresh.id, fresh.security_version, now):
                 raise GatepostError(Reason.CONFLICT, retry_after_seconds=1)
             await self._audit.record(connection, "session.end_all", account=account, by_user=False)
 
@@ -170,13 +177,15 @@ class Sessions:
             revoked=False,
         )
         async with self._database.transaction() as connection:
+            if data.grant_id is not None and not await grants.hold(connection, data.grant_id):
+                raise GatepostError(Reason.CODE_INVALID)
             if not await store.insert(connection, session, digest(code)):
                 raise GatepostError(Reason.CODE_INVALID)
             found = await store.fetch(connection, session.id)
             if found is None:
                 raise GatepostError(Reason.CODE_INVALID)
             await self._audit.record(connection, "session.create", account=found.account, app=app)
-        return self._issue(found, session.generation), found.account
+        return self._issue(found), found.account
 
     async def _find(self, token: Token) -> store.Found:
         """Return the session of a well-made token, if it lives.
@@ -201,15 +210,15 @@ class Sessions:
             raise GatepostError(Reason.TOKEN_EXPIRED)
         return found
 
-    def _issue(self, found: store.Found, generation: int) -> TokenSet:
+    def _issue(self, found: store.Found) -> TokenSet:
         now = self._clock.now()
         session = found.session
-        seconds = found.access_token_seconds or self._access_token_seconds
-        expires_at = (now + timedelta(seconds=seconds)).replace(microsecond=0)
+        lifetime = timedelta(seconds=found.access_token_seconds or self._access_token_seconds)
+        expires_at = min(now + lifetime, session.expires_at).replace(microsecond=0)
         return TokenSet(
-            access_token=self._tokens.mint(Kind.ACCESS, session.id, session.salt, generation, expires_at),
-            refresh_token=self._tokens.mint(Kind.REFRESH, session.id, session.salt, generation),
+            access_token=self._tokens.mint(Kind.ACCESS, session.id, session.salt, session.generation, expires_at),
+            refresh_token=self._tokens.mint(Kind.REFRESH, session.id, session.salt, session.generation),
             access_expires_at=expires_at,
-            expires_in=seconds,
+            expires_in=ceil((expires_at - now).total_seconds()),
             scopes=session.scopes,
         )

@@ -8,13 +8,13 @@ address in use gets the same answer at the same cost, and its owner a note.
 from datetime import timedelta
 from uuid import UUID
 
-from auth_service import identifiers, pkce
+from auth_service import identifiers, pkce, profiles
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
 from auth_service.codes import Codes
 from auth_service.enrolment import Enrolment, NewAccount, email_taken
-from auth_service.limits import Limit, Limiter
+from auth_service.limits import Limit, Limiter, of_address
 from auth_service.model import (
     Account,
     App,
@@ -27,11 +27,12 @@ from auth_service.model import (
 )
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
-from auth_service.sign_in import PURPOSES, challenge_data, subject_of
+from auth_service.sign_in import PURPOSES, subject_of
 from auth_service.store import accounts
+from auth_service.verification import challenge_data
 from runtime.clock import Clock
 from runtime.context import current
-from runtime.errors import Reason, missing
+from runtime.errors import GatepostError, Reason, missing
 from runtime.postgres import Database
 
 
@@ -90,13 +91,14 @@ class SignUp:
         if not email or (not password and policy is not SignInPolicy.OTP):
             raise missing(*(name for name, value in (("email", email), ("password", password)) if not value))
         email, email_normalized = identifiers.email(email)
+        profiles.check_new(profile)
         if password:
             own_data = (email, profile.first_name, profile.last_name)
             check_new(password, app.project.password_min_length, own_data)
-        await self._limiter.take(self._per_address, current().client_address)
+        await self._limiter.take(self._per_address, of_address(current().client_address))
         if policy is SignInPolicy.NONE:
             return await self._at_once(app, proof, account_id, email, email_normalized, password, profile)
-        await self._limiter.take(self._mails, subject_of(app.project.id, email_normalized))
+        await self._limiter.take(self._mails, _subject_of(app.project.id, email_normalized))
         password_hash = await self._passwords.hash(password) if password else None
         now = self._clock.now()
         registration = Registration(
@@ -151,13 +153,18 @@ class SignUp:
                 connection, app.project.id, "email", registration.email_normalized
             )
         # A decoy when the address has an account: its answer must not become one.
-        data = None if found else challenge_data(registration.account_id, app, proof, registration=True)
         opened = await self._challenges.open(
-            purpose, subject_of(app.project.id, registration.email_normalized), data, self._otp_seconds
+            purpose,
+            _subject_of(app.project.id, registration.email_normalized),
+            challenge_data(registration.account_id, app, proof, registration=True),
+            self._otp_seconds,
+            decoy=found is not None,
         )
         async with self._database.transaction() as connection:
+            # Kept in both cases, for the same work; without a challenge it comes to nothing.
+            if not await accounts.put_registration(connection, registration):
+                raise GatepostError(Reason.ALREADY_EXISTS, "this user_id is another sign-up's")
             if found is None:
-                await accounts.put_registration(connection, registration)
                 await self._notices.post(
                     connection,
                     "sign_up_code",
@@ -168,10 +175,16 @@ class SignUp:
                     minutes=self._otp_seconds // 60,
                 )
             else:
-                await self._notices.post(connection, "already_registered", registration.email, app.project.name)
+                # To the address on record: what was typed may differ from it and be somebody else's.
+                await self._notices.post(connection, "already_registered", found[0].email, app.project.name)
             outcome = "success" if found is None else Reason.EMAIL_TAKEN.value
             await self._audit.record(connection, "account.register", outcome=outcome, app=app)
         return opened.challenge
 
     async def _code(self, account: Account, app: App, proof: Pkce | None) -> str:
         return await self._codes.issue(account, app, proof, self._clock.now())
+
+
+def _subject_of(project_id: UUID, normalized: str) -> str:
+    """Name whose sign-up it is: apart from his sign-ins, so that signing up as somebody else does not disturb them."""
+    return f"sign-up:{subject_of(project_id, normalized)}"

@@ -63,6 +63,8 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
         )
         remaining = context.remaining_seconds()
         timeout = _DEFAULT_TIMEOUT_SECONDS if remaining is None else remaining * _SHAVE
+        if client_call_details.timeout is not None:
+            timeout = min(timeout, client_call_details.timeout)
         if timeout <= 0:
             raise GatepostError(Reason.DEADLINE_EXCEEDED, retry_after_seconds=1)
         details = grpc.aio.ClientCallDetails(

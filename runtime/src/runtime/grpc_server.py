@@ -108,10 +108,12 @@ class _Guard(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
-            reason = "ok"
+            reason = "cancelled"  # by the client, or by its deadline
             try:
                 with bound(self._call_context(context)):
-                    return await behaviour(request, context)
+                    response = await behaviour(request, context)
+                reason = "ok"
+                return response  # noqa: TRY300 what follows is for errors
             except Exception as exc:  # noqa: BLE001 the one place where errors become statuses
                 error = self._classify(method, exc)
                 reason = error.reason.value

@@ -60,6 +60,7 @@ class Database:
                     max_size=max_size,
                     timeout=acquire_timeout_seconds,
                     command_timeout=command_timeout_seconds,
+                    connection_class=_Unchanged,
                     server_settings={"application_name": application_name, "timezone": "UTC"},
                 )
             except LOST as exc:
@@ -74,7 +75,8 @@ class Database:
         """Lend a connection; every statement commits by itself.
 
         Raises:
-            GatepostError: UNAVAILABLE when no connection can be had in time, or it breaks.
+            GatepostError: UNAVAILABLE when no connection can be had in time, or it breaks; MALFORMED_REQUEST for text
+                that PostgreSQL cannot hold (with the character NUL).
         """
         try:
             async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
@@ -86,6 +88,8 @@ class Database:
             if "clos" in str(exc):  # "connection is closed", "pool is closing": lost too; else our own mistake
                 raise _unavailable(exc) from exc
             raise
+        except (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError) as exc:
+            raise GatepostError(Reason.MALFORMED_REQUEST, "text may not contain the character NUL") from exc
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -113,6 +117,17 @@ class Database:
             await asyncio.wait_for(self._pool.close(), 2)
         except TimeoutError:
             self._pool.terminate()
+
+
+class _Unchanged(asyncpg.Connection):
+    """A connection whose session nobody changes, so that giving it back to the pool costs no round trip to reset it.
+
+    Transactions left open are rolled back all the same. A store uses SET LOCAL and pg_advisory_xact_lock only.
+    """
+
+    def get_reset_query(self) -> str:
+        """Return nothing to run."""
+        return ""
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import asyncpg
 import uvloop
 
+from runtime import logs
 from runtime.logs import get_logger
-from runtime.migrations import MigrationError
+from runtime.migrations import MigrationError, migrate
 
 T = TypeVar("T")
 # What an operator can mend; anything else is our mistake and shows its traceback.
@@ -39,6 +40,28 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
         uvloop.run(body())
     except _STARTING_TROUBLE as exc:
         get_logger().error("cannot go on", error=f"{type(exc).__name__}: {exc}")
+        sys.exit(1)
+
+
+def migrate_only(name: str, dsn: str, package: str) -> None:
+    """Bring the database of a service up to its newest migration, a log line for each applied, and return.
+
+    `python -m <package> migrate` calls this, for deployments that migrate before they start anything; a service that
+    starts migrates by itself too.
+
+    Args:
+        name: Of the service, for the log.
+        dsn: Of its database.
+        package: That ships the migrations.
+
+    Raises:
+        SystemExit: With status 1 when it could not, after one log line that says why.
+    """
+    logs.configure(name, "info")
+    try:
+        uvloop.run(migrate(dsn, package))
+    except _STARTING_TROUBLE as exc:
+        get_logger().error("cannot migrate", error=f"{type(exc).__name__}: {exc}")
         sys.exit(1)
 
 

@@ -12,6 +12,7 @@ from runtime.errors import STATUS, GatepostError, Reason, Rule, Violation
 
 DOMAIN = "gatepost"
 DETAILS_KEY = "grpc-status-details-bin"
+_MAX_MESSAGE_CHARS = 300  # it is sent twice, and all trailing metadata together may have 8 KiB
 
 
 def encode(error: GatepostError) -> tuple[grpc.StatusCode, str, bytes]:
@@ -29,8 +30,9 @@ def encode(error: GatepostError) -> tuple[grpc.StatusCode, str, bytes]:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(int(error.retry_after_seconds * 1000))
         packed.append(_pack(error_details_pb2.RetryInfo(retry_delay=delay)))
-    status = status_pb2.Status(code=code.value[0], message=error.message, details=packed)
-    return code, error.message, status.SerializeToString()
+    message = error.message[:_MAX_MESSAGE_CHARS]
+    status = status_pb2.Status(code=code.value[0], message=message, details=packed)
+    return code, message, status.SerializeToString()
 
 
 def decode(code: grpc.StatusCode, details: bytes | None) -> GatepostError:

@@ -3,7 +3,10 @@
 Every script touches one key, so everything works unchanged on a Cluster.
 """
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,14 +15,27 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ConstantBackoff
+from redis.exceptions import ClusterError, NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisClusterException as NoClusterError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
 
 _DEFAULT_SENTINEL_PORT = 26379
+_WHOLE = 2
+_SPARE_CONNECTIONS = 2  # for `ready`, which does not queue
+LOST = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    NoClusterError,
+    ClusterError,
+    ReadOnlyError,  # a primary that became a replica
+    OutOfMemoryError,
+    TryAgainError,
+    OSError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +54,14 @@ class Valkey:
 
     Args:
         client: The redis-py client that fits.
+        max_commands: Most commands under way; further ones wait.
+        timeout_seconds: For connecting and for each attempt; a command gets twice that, waiting and attempts included.
     """
 
-    def __init__(self, client: "Redis | RedisCluster") -> None:
+    def __init__(self, client: "Redis | RedisCluster", max_commands: int, timeout_seconds: float) -> None:
         self._client: Any = client
+        self._room = asyncio.Semaphore(max_commands)
+        self._timeout = timeout_seconds
 
     @classmethod
     def connect(cls, url: str, *, timeout_seconds: float = 1.0, max_connections: int = 64) -> "Valkey":
@@ -54,24 +74,20 @@ class Valkey:
             max_connections: Most connections open at once.
 
         Raises:
-            ValueError: The URL has another scheme.
+            ValueError: The URL cannot be read. Nothing of it is shown: it may hold a password.
         """
         options: dict[str, Any] = {
             "socket_timeout": timeout_seconds,
             "socket_connect_timeout": timeout_seconds,
-            "max_connections": max_connections,
+            "max_connections": max_connections + _SPARE_CONNECTIONS,
         }
-        scheme = url.partition("://")[0]
-        match scheme:
-            case "redis" | "rediss" | "unix":
-                retry = Retry(ConstantBackoff(0.01), 1)  # one more try: the pooled connection may have died idle
-                return cls(Redis.from_url(url, retry=retry, **options))
-            case "redis+cluster" | "rediss+cluster":
-                return cls(RedisCluster.from_url(url.replace("+cluster", "", 1), **options))
-            case "redis+sentinel" | "rediss+sentinel":
-                return cls(_through_sentinel(url, options))
-            case _:
-                raise ValueError(f"unknown Valkey URL scheme {scheme!r}")
+        try:
+            client = _client(url, options)
+        except ValueError:
+            client = None
+        if client is None:
+            raise ValueError("the Valkey URL cannot be read; special characters of its password are written as %XX")
+        return cls(client, max_connections, timeout_seconds)
 
     async def run(self, script: Script, key: str, *args: str | bytes | int) -> Any:
         """Run a one-key script atomically and return its answer (bytes, int, list or None).
@@ -79,13 +95,11 @@ class Valkey:
         Raises:
             GatepostError: UNAVAILABLE when the server cannot be reached in time.
         """
-        try:
+        async with self._turn():
             try:
                 return await self._client.evalsha(script.sha, 1, key, *args)
             except NoScriptError:
                 return await self._client.eval(script.source, 1, key, *args)
-        except (RedisConnectionError, RedisTimeoutError, OSError) as exc:
-            raise _unavailable(exc) from exc
 
     async def command(self, *args: str | bytes | int) -> Any:
         """Run one command on one key and return its answer.
@@ -93,22 +107,42 @@ class Valkey:
         Raises:
             GatepostError: UNAVAILABLE when the server cannot be reached in time.
         """
-        try:
+        async with self._turn():
             return await self._client.execute_command(*args)
-        except (RedisConnectionError, RedisTimeoutError, OSError) as exc:
-            raise _unavailable(exc) from exc
 
     async def ready(self) -> bool:
         """Say whether commands can be run now."""
         try:
             await self._client.ping()
-        except (RedisError, OSError):
+        except (RedisError, NoClusterError, OSError):
             return False
         return True
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(_WHOLE * self._timeout), self._room:
+                yield
+        except LOST as exc:
+            raise _unavailable(exc) from exc
+
+
+def _client(url: str, options: dict[str, Any]) -> "Redis | RedisCluster | None":
+    # One more try where a connection broke; every script can be repeated. Not after a timeout: that would double it.
+    retry = Retry(ConstantBackoff(0.01), 1, (RedisConnectionError,))
+    match url.partition("://")[0]:
+        case "redis" | "rediss" | "unix":
+            return Redis.from_url(url, retry=retry, **options)
+        case "redis+cluster" | "rediss+cluster":
+            return RedisCluster.from_url(url.replace("+cluster", "", 1), **options)
+        case "redis+sentinel" | "rediss+sentinel":
+            return _through_sentinel(url, options)
+        case _:
+            return None
 
 
 def _through_sentinel(url: str, options: dict[str, Any]) -> Redis:

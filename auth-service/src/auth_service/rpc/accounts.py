@@ -49,11 +49,11 @@ class AccountRpc(AccountServiceServicer):
     async def ListAccounts(self, request: pb.ListAccountsRequest, _context: Context) -> pb.ListAccountsResponse:
         """List a project's accounts."""
         position = convert.position(request.page_token)
-        found = await self._accounts.list(request.project, request.page_size, position)
-        full = len(found) == (request.page_size or 100)
+        size = convert.page_size(request.page_size)
+        found = await self._accounts.list(request.project, size, position)
         return pb.ListAccountsResponse(
             accounts=[convert.account_message(account) for account in found],
-            next_page_token=convert.page_token(found[-1].created_at, found[-1].id) if full else "",
+            next_page_token=convert.page_token(found[-1].created_at, found[-1].id) if len(found) == size else "",
         )
 
     async def SetRole(self, request: pb.SetRoleRequest, _context: Context) -> pb.SetRoleResponse:

@@ -44,11 +44,11 @@ class AppRpc(AppServiceServicer):
     async def ListApps(self, request: pb.ListAppsRequest, _context: Context) -> pb.ListAppsResponse:
         """List a project's apps."""
         position = convert.position(request.page_token)
-        found = await self._apps.list(request.project, request.page_size, position)
-        full = len(found) == (request.page_size or 100)
+        size = convert.page_size(request.page_size)
+        found = await self._apps.list(request.project, size, position)
         return pb.ListAppsResponse(
             apps=[convert.app_message(app) for app in found],
-            next_page_token=convert.page_token(found[-1].created_at, found[-1].id) if full else "",
+            next_page_token=convert.page_token(found[-1].created_at, found[-1].id) if len(found) == size else "",
         )
 
     async def UpdateApp(self, request: pb.UpdateAppRequest, _context: Context) -> pb.UpdateAppResponse:

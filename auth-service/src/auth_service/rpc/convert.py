@@ -1,7 +1,7 @@
 """Model values as messages, and the small readings that several services share."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -43,6 +43,7 @@ PURPOSES = {
     sign_in_pb2.CHALLENGE_PURPOSE_EMAIL_CHANGE: Purpose.EMAIL_CHANGE,
     sign_in_pb2.CHALLENGE_PURPOSE_VERIFY: Purpose.VERIFY,
 }
+_PAGE = 100
 _POLICY_NUMBERS = {value: key for key, value in POLICIES.items()}
 _STATE_NUMBERS = {value: key for key, value in STATES.items()}
 _PURPOSE_NUMBERS = {value: key for key, value in PURPOSES.items()}
@@ -92,9 +93,20 @@ def position(token: str) -> tuple[datetime, UUID] | None:
         return None
     try:
         at, _, item_id = urlsafe_b64decode(token).decode().partition(" ")
-        return datetime.fromisoformat(at), UUID(item_id)
-    except ValueError:
+        return datetime.fromisoformat(at).astimezone(UTC), UUID(item_id)
+    except (ValueError, OverflowError):
         raise invalid("page_token", "The page_token is not one of ours.") from None
+
+
+def page_size(number: int) -> int:
+    """Read how many items a page may hold: 1 to 100, 0 for 100.
+
+    Raises:
+        GatepostError: INVALID_PARAMETER on `page_size`.
+    """
+    if number < 0:
+        raise invalid("page_size", "The page_size may not be negative.")
+    return min(number or _PAGE, _PAGE)
 
 
 def page_token(at: datetime, item_id: UUID) -> str:

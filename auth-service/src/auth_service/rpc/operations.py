@@ -12,7 +12,6 @@ from gatepost.auth.v1.operations_pb2_grpc import AuditServiceServicer, KeyServic
 from runtime.postgres import Database
 
 Context = ServicerContext[Any, Any]
-_PAGE = 100
 _LAST_ID = 2**63 - 1
 
 
@@ -56,7 +55,7 @@ class AuditRpc(AuditServiceServicer):
     async def ListEvents(self, request: pb.ListEventsRequest, _context: Context) -> pb.ListEventsResponse:
         """List events, newest first."""
         account_id = convert.uuid(request.user_id, "user_id") if request.user_id else None
-        size = min(request.page_size or _PAGE, _PAGE)
+        size = convert.page_size(request.page_size)
         async with self._database.acquire() as connection:
             events = await audit.fetch_page(connection, account_id, request.before_id or _LAST_ID, size)
         return pb.ListEventsResponse(

@@ -42,11 +42,11 @@ class ProjectRpc(ProjectServiceServicer):
 
     async def ListProjects(self, request: pb.ListProjectsRequest, _context: Context) -> pb.ListProjectsResponse:
         """List projects by name; the page token is the last name."""
-        found = await self._projects.list(request.page_size, request.page_token)
-        full = len(found) == (request.page_size or 100)
+        size = convert.page_size(request.page_size)
+        found = await self._projects.list(size, request.page_token)
         return pb.ListProjectsResponse(
             projects=[convert.project_message(project) for project in found],
-            next_page_token=found[-1].name if full else "",
+            next_page_token=found[-1].name if len(found) == size else "",
         )
 
     async def UpdateProject(self, request: pb.UpdateProjectRequest, _context: Context) -> pb.UpdateProjectResponse:

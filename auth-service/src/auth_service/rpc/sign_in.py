@@ -9,6 +9,7 @@ from auth_service.recovery import Recovery
 from auth_service.rpc import convert
 from auth_service.sign_in import SignIn
 from auth_service.sign_up import SignUp
+from auth_service.verification import Verification
 from gatepost.auth.v1 import sign_in_pb2 as pb
 from gatepost.auth.v1.sign_in_pb2_grpc import SignInServiceServicer
 from runtime.errors import GatepostError, Reason
@@ -22,13 +23,15 @@ class SignInRpc(SignInServiceServicer):
 
     Args:
         sign_up: Makes accounts.
-        sign_in: Checks first factors and answers.
+        sign_in: Checks first factors.
+        verification: Checks answers.
         recovery: Resets passwords.
     """
 
-    def __init__(self, sign_up: SignUp, sign_in: SignIn, recovery: Recovery) -> None:
+    def __init__(self, sign_up: SignUp, sign_in: SignIn, verification: Verification, recovery: Recovery) -> None:
         self._sign_up = sign_up
         self._sign_in = sign_in
+        self._verification = verification
         self._recovery = recovery
 
     async def SignUp(self, request: pb.SignUpRequest, _context: Context) -> pb.SignUpResponse:
@@ -64,7 +67,7 @@ class SignInRpc(SignInServiceServicer):
         purpose = convert.PURPOSES.get(request.purpose)
         if purpose not in _OF_SIGN_IN:
             raise GatepostError(Reason.CHALLENGE_FAILED)
-        code = await self._sign_in.verify(purpose, request.handle, request.code)
+        code = await self._verification(purpose, request.handle, request.code)
         return pb.VerifyChallengeResponse(code=code)
 
     async def StartPasswordReset(

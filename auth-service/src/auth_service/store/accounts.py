@@ -37,11 +37,11 @@ def from_record(row: Record) -> Account:
     )
 
 
-async def insert(connection: Connection, account: Account) -> None:
-    """Add an account row."""
-    await connection.execute(
+async def insert(connection: Connection, account: Account) -> bool:
+    """Add an account row; False if its id is taken."""
+    done = await connection.fetchval(
         "INSERT INTO accounts (id, project_id, state, role, security_version, created_at, updated_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING true",
         account.id,
         account.project_id,
         account.state,
@@ -50,6 +50,7 @@ async def insert(connection: Connection, account: Account) -> None:
         account.created_at,
         account.updated_at,
     )
+    return bool(done)
 
 
 async def insert_identifier(
@@ -181,33 +182,38 @@ async def bump_security_version(connection: Connection, account_id: UUID, expect
     return bool(done)
 
 
-async def touch(connection: Connection, account_id: UUID, now: datetime) -> None:
-    """Note that an account changed."""
-    await connection.execute("UPDATE accounts SET updated_at = $2 WHERE id = $1", account_id, now)
-
-
 async def delete(connection: Connection, account_id: UUID) -> None:
     """Delete an account; identifiers, credentials, sessions and grants go with it."""
     await connection.execute("DELETE FROM accounts WHERE id = $1", account_id)
 
 
-async def put_registration(connection: Connection, registration: Registration) -> None:
-    """Keep a sign-up until its address is proven; it takes the place of an earlier one for the address."""
-    await connection.execute(
+async def put_registration(connection: Connection, registration: Registration) -> bool:
+    """Keep a sign-up until its address is proven, in place of an earlier one for the address; False if its id is taken.
+
+    When it is, the transaction can only be rolled back.
+    """
+    sql = (
         "INSERT INTO registrations (project_id, email_normalized, account_id, email, password_hash, profile, "
         "created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
         "ON CONFLICT (project_id, email_normalized) DO UPDATE SET "
         "account_id = excluded.account_id, email = excluded.email, password_hash = excluded.password_hash, "
-        "profile = excluded.profile, created_at = excluded.created_at, expires_at = excluded.expires_at",
-        registration.project_id,
-        registration.email_normalized,
-        registration.account_id,
-        registration.email,
-        registration.password_hash,
-        json.dumps(asdict(registration.profile)),
-        registration.created_at,
-        registration.expires_at,
+        "profile = excluded.profile, created_at = excluded.created_at, expires_at = excluded.expires_at"
     )
+    try:
+        await connection.execute(
+            sql,
+            registration.project_id,
+            registration.email_normalized,
+            registration.account_id,
+            registration.email,
+            registration.password_hash,
+            json.dumps(asdict(registration.profile)),
+            registration.created_at,
+            registration.expires_at,
+        )
+    except UniqueViolationError:
+        return False
+    return True
 
 
 def _registration(row: Record) -> Registration:
@@ -254,9 +260,14 @@ async def delete_registration(connection: Connection, account_id: UUID) -> bool:
     return bool(await connection.fetchval(sql, account_id))
 
 
-async def delete_expired_registrations(connection: Connection, now: datetime) -> None:
-    """Forget registrations that nobody proved."""
-    await connection.execute("DELETE FROM registrations WHERE expires_at <= $1", now)
+async def delete_expired_registrations(connection: Connection, now: datetime, limit: int) -> int:
+    """Forget registrations that nobody proved, at most so many; return how many."""
+    sql = (
+        "WITH gone AS (DELETE FROM registrations WHERE account_id IN "
+        "(SELECT account_id FROM registrations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) RETURNING 1) "
+        "SELECT count(*) FROM gone"
+    )
+    return int(await connection.fetchval(sql, now, limit))
 
 
 async def put_profile_removal(connection: Connection, account_id: UUID, due_at: datetime) -> None:

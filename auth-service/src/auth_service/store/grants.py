@@ -23,7 +23,7 @@ async def put(
     row = await connection.fetchrow(
         "INSERT INTO grants AS g (id, account_id, app_id, scopes, granted_at) VALUES ($1, $2, $3, $4, $5) "  # noqa: S608
         "ON CONFLICT (account_id, app_id) DO UPDATE SET granted_at = excluded.granted_at, scopes = "
-        "(SELECT array_agg(DISTINCT scope ORDER BY scope) FROM unnest(g.scopes || excluded.scopes) scope) "
+        "ARRAY(SELECT DISTINCT scope FROM unnest(g.scopes || excluded.scopes) scope ORDER BY scope) "
         f"RETURNING {_RETURN}",
         grant_id,
         account_id,
@@ -43,6 +43,11 @@ async def fetch_of_app(connection: Connection, account_id: UUID, app_id: UUID) -
         app_id,
     )
     return _from_record(row) if row else None
+
+
+async def hold(connection: Connection, grant_id: UUID) -> bool:
+    """Keep a grant from being taken back until the transaction ends; False if it has been."""
+    return bool(await connection.fetchval("SELECT true FROM grants WHERE id = $1 FOR SHARE", grant_id))
 
 
 async def fetch_all(connection: Connection, account_id: UUID) -> list[Grant]:

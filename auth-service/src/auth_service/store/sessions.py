@@ -163,6 +163,11 @@ async def fetch_live(connection: Connection, account_id: UUID, now: datetime) ->
     return [_session(row) for row in rows]
 
 
-async def delete_expired(connection: Connection, before: datetime) -> None:
-    """Forget sessions that expired before a time."""
-    await connection.execute("DELETE FROM sessions WHERE expires_at < $1", before)
+async def delete_expired(connection: Connection, before: datetime, limit: int) -> int:
+    """Forget sessions that expired before a time, at most so many; return how many."""
+    sql = (
+        "WITH gone AS (DELETE FROM sessions WHERE id IN "
+        "(SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2) RETURNING 1) "
+        "SELECT count(*) FROM gone"
+    )
+    return int(await connection.fetchval(sql, before, limit))
