@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check lint format types architecture contract docs docs-write lock proto clean
+.PHONY: help run install test check lint format types architecture contract docs docs-write bench lock proto clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ format: $(VENV)/dev.stamp  ## Let ruff mend what it can
 	$(BIN)/ruff format .
 
 types: $(VENV)/dev.stamp  ## mypy, strict on all hand-written code
-	$(BIN)/mypy $(SOURCES) tests
+	$(BIN)/mypy $(SOURCES) tests bench
 
 architecture: $(VENV)/dev.stamp  ## Who may import whom
 	$(BIN)/lint-imports
@@ -59,6 +59,9 @@ contract: $(VENV)/dev.stamp  ## Protobuf lint, breaking changes, and stubs equal
 
 docs: $(VENV)/dev.stamp  ## Dead links and paths, generated tables
 	$(BIN)/python docs/check.py
+
+bench: $(VENV)/dev.stamp  ## What a request costs (BENCH=--json, BENCH_SECONDS=2)
+	$(BIN)/python bench/run.py $(BENCH)
 
 docs-write: $(VENV)/dev.stamp  ## Make the generated tables of the pages again
 	$(BIN)/python docs/generate.py
