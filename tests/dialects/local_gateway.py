@@ -48,6 +48,7 @@ async def local_gateway(dialects: tuple[Dialect, ...] = DIALECTS, **settings: An
     readiness = Readiness(lambda: clients.ready(chosen.ready_timeout_seconds), chosen.ready_cache_seconds)
     listener = make_listener(chosen, clients, readiness, dialects)
     port = await listener.start(chosen.gateway_listen)
+    readiness.accepting = True
     url = f"http://127.0.0.1:{port}"
     try:
         async with ClientSession(url) as client:

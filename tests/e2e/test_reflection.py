@@ -1,4 +1,4 @@
-"""What a person with grpcurl sees: every service by reflection with the credential of `gatepost service-token`, else nothing."""
+"""What a person with grpcurl sees: each service lists itself to who has its credential, and nothing to others."""
 
 import grpc
 import pytest

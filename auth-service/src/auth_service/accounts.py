@@ -75,9 +75,14 @@ class Accounts:
             username=username,
         )
         await self._enrolment.prepare(new)
-        async with self._database.transaction() as connection:
-            account = await self._enrolment.complete(connection, new)
-            await self._audit.record(connection, "account.create", account=account, by_user=False)
+        try:
+            async with self._database.transaction() as connection:
+                account = await self._enrolment.complete(connection, new)
+                await self._audit.record(connection, "account.create", account=account, by_user=False)
+        except GatepostError as error:
+            if error.reason is not Reason.ALREADY_EXISTS:
+                raise
+            return await self.get(account_id)  # the same call was made beside this one
         return account
 
     async def get(self, ref: UUID | tuple[str, str]) -> Account:

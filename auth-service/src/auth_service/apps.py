@@ -153,7 +153,7 @@ class Apps:
         """Make an API key and return it with its value.
 
         Raises:
-            GatepostError: NOT_FOUND (project), INVALID_PARAMETER (scope).
+            GatepostError: NOT_FOUND (project), ALREADY_EXISTS (its id), INVALID_PARAMETER (scope).
         """
         if not set(scopes) <= set(KEY_SCOPES):
             raise invalid("scopes", f"The scopes of a key are {', '.join(KEY_SCOPES)}.")
@@ -162,7 +162,8 @@ class Apps:
             home = await _project(connection, project)
             granted = tuple(dict.fromkeys(scopes)) or _DEFAULT_KEY_SCOPES
             key = ApiKey(key_id, home.name, granted, value[-4:], self._clock.now())
-            await apps.insert_key(connection, key, home.id, digest(value))
+            if not await apps.put_key(connection, key, home.id, digest(value)):
+                raise GatepostError(Reason.ALREADY_EXISTS, "this id is another project's key")
             await self._audit.record(connection, "api_key.create", project=home.name, by_user=False)
         return key, value
 

@@ -85,10 +85,10 @@ class Enrolment:
             created_at=now,
             updated_at=now,
         )
-        if not await accounts.cancel_profile_removal(connection, new.id):
-            raise GatepostError(Reason.UNAVAILABLE, "the profile was given up meanwhile", retry_after_seconds=1)
         if not await accounts.insert(connection, account):
             raise GatepostError(Reason.ALREADY_EXISTS, "this user_id is another account's")
+        if not await accounts.cancel_profile_removal(connection, new.id):
+            raise GatepostError(Reason.UNAVAILABLE, "the profile was given up meanwhile", retry_after_seconds=1)
         verified_at = now if new.email_verified else None
         if not await accounts.insert_identifier(connection, account, "email", email, email_normalized, verified_at):
             raise email_taken()

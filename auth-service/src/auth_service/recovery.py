@@ -78,7 +78,7 @@ class Recovery:
                     app.project.name,
                     expires_at=opened.challenge.expires_at,
                     code=opened.code,
-                    minutes=self._reset_seconds // 60,
+                    minutes=max(1, self._reset_seconds // 60),
                 )
             await self._audit.record(connection, "password.reset_start", account=account, app=app, by_user=False)
         return opened.challenge
@@ -112,6 +112,6 @@ class Recovery:
             await accounts.put_password(connection, account_id, encoded, now)
             await accounts.verify_email(connection, account_id, now)
             await self._notices.post(
-                connection, "password_changed", account.email, account.project, time=f"{now:%Y-%m-%d %H:%M} UTC"
+                connection, "password_changed", account.email, account.project, time=now.isoformat()
             )
             await self._audit.record(connection, "password.reset", account=account)

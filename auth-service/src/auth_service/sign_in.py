@@ -147,7 +147,7 @@ class SignIn:
                     app.project.name,
                     expires_at=opened.challenge.expires_at,
                     code=opened.code,
-                    minutes=self._otp_seconds // 60,
+                    minutes=max(1, self._otp_seconds // 60),
                 )
             await self._audit.record(
                 connection,

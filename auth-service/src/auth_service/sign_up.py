@@ -123,28 +123,46 @@ class SignUp:
         password: str,
         profile: NewProfile,
     ) -> SignInStep:
+        known = await self._known(app, account_id, normalized)
+        if known is None:
+            new = NewAccount(
+                id=account_id,
+                project=app.project,
+                email=email,
+                email_verified=False,
+                password_hash=await self._passwords.hash(password),
+                profile=profile,
+                role=app.project.roles[0],
+            )
+            try:
+                return SignInStep(app.project.sign_in_policy, code=await self._make(app, proof, new))
+            except GatepostError as error:  # perhaps the same call was made beside this one
+                known = (
+                    await self._known(app, account_id, normalized) if error.reason is Reason.ALREADY_EXISTS else None
+                )
+                if known is None:
+                    raise
+        return SignInStep(app.project.sign_in_policy, code=await self._code(known, app, proof))
+
+    async def _known(self, app: App, account_id: UUID, normalized: str) -> Account | None:
+        """Return the account that the same call has made before, its answer lost.
+
+        Raises:
+            GatepostError: EMAIL_TAKEN if the address is another account's.
+        """
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, app.project.id, "email", normalized)
         if found is not None and found[0].id != account_id:
             raise email_taken()
-        if found is not None:  # the same call again: its answer was lost
-            return SignInStep(app.project.sign_in_policy, code=await self._code(found[0], app, proof))
-        new = NewAccount(
-            id=account_id,
-            project=app.project,
-            email=email,
-            email_verified=False,
-            password_hash=await self._passwords.hash(password),
-            profile=profile,
-            role=app.project.roles[0],
-        )
+        return found[0] if found else None
+
+    async def _make(self, app: App, proof: Pkce | None, new: NewAccount) -> str:
         await self._enrolment.prepare(new)
         async with self._database.transaction() as connection:
             account = await self._enrolment.complete(connection, new)
             await self._audit.record(connection, "account.create", account=account, app=app)
             # Inside the transaction: when no code can be stored, no account is made.
-            code = await self._code(account, app, proof)
-        return SignInStep(app.project.sign_in_policy, code=code)
+            return await self._code(account, app, proof)
 
     async def _after_proof(self, app: App, proof: Pkce | None, registration: Registration) -> OpenChallenge:
         purpose = PURPOSES[app.project.sign_in_policy]
@@ -172,7 +190,7 @@ class SignUp:
                     app.project.name,
                     expires_at=opened.challenge.expires_at,
                     code=opened.code,
-                    minutes=self._otp_seconds // 60,
+                    minutes=max(1, self._otp_seconds // 60),
                 )
             else:
                 # To the address on record: what was typed may differ from it and be somebody else's.

@@ -17,7 +17,7 @@ class CommandFailed(Exception):  # noqa: N818  it reads as what happened, and no
     """
 
     def __init__(self, message: str, details: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
+        super().__init__("\n".join((message, *details)))  # as a traceback shows it
         self.message = message
         self.details = tuple(details)
         self.facts = dict(facts or {})

@@ -63,7 +63,6 @@ class App:
 
     def _call(self, request: web.BaseRequest, match: Match) -> Call:
         limit = match.route.limit if match.route else Limit.ORDINARY
-        host = request.headers.get("Host", "")
         return Call(
             clients=self.clients,
             method=request.method,
@@ -75,7 +74,7 @@ class App:
             ),
             json_depth=self.settings.json_depth_limit_levels,
             segments=match.segments,
-            host=host if host.isascii() and len(host) <= _MAX_HOST_LENGTH else "",
+            host=_host(request),
             mount=match.mount,
             public_url=self.settings.public_url,
         )
@@ -114,3 +113,11 @@ class App:
             headers.update(self.origins.preflight(match.allow))
             return Reply(status=204), Outcome(204, 204, "ok")
         return reply, outcome
+
+
+def _host(request: web.BaseRequest) -> str:
+    """Host as the client sent it; of an absolute target, the target's (RFC 9112 section 3.2.2)."""
+    if "Host" not in request.headers:
+        return ""
+    host = request.host or ""
+    return host if host.isascii() and len(host) <= _MAX_HOST_LENGTH else ""

@@ -76,7 +76,7 @@ class Call:
         """
         body = NOTHING
         if self.takes is not Takes.QUERY:
-            body = parse_body(await self.receive(), self.headers.get("Content-Type", ""), self.json_depth)
+            body = parse_body(await self.receive(), self.header("Content-Type"), self.json_depth)
         return fields.read(form, self.takes, self.query, body)
 
     async def project(self) -> Project:

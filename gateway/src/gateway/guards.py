@@ -28,12 +28,14 @@ def _nothing(_call: Call) -> None:
 
 
 def _bearer(call: Call) -> None:
-    scheme, _, token = call.header("Authorization").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    values = call.headers.getall("Authorization", ())
+    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
         raise GatepostError(Reason.TOKEN_MISSING, "a bearer token is required")
-    if not _TOKEN.fullmatch(token.strip()):
+    if len(values) > 1 or not _TOKEN.fullmatch(token):
         raise GatepostError(Reason.TOKEN_INVALID, "the bearer token cannot be one of ours")
-    call.token = token.strip()
+    call.token = token
 
 
 # Nobody needs to prove anything.

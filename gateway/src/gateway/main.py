@@ -39,10 +39,11 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
     private = await metrics.serve(settings.gateway_metrics_listen, readiness.checks)
     listener = make_listener(settings, clients, readiness)
     port = await listener.start(settings.gateway_listen)
+    readiness.accepting = True
     settle()
     log.info("started", listen=settings.gateway_listen, port=port)
     await stop.wait()
-    readiness.draining = True
+    readiness.accepting = False
     await listener.drain(settings.shutdown_grace_seconds)
     await private.cleanup()
     await clients.close()

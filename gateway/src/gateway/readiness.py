@@ -1,6 +1,6 @@
 """Whether requests can be served now: every service answers, and the gateway is not going down.
 
-`house` and the private listener ask; `main` sets `draining`.
+`house` and the private listener ask; `main` says when it is `accepting` requests.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class Readiness:
         self._asked = float("-inf")
         self._services: dict[str, bool] = {}
         self._asking = asyncio.Lock()
-        self.draining = False
+        self.accepting = False
 
     async def checks(self) -> dict[str, bool]:
         """Return each dependency by name, and `gateway` itself, and whether it can be used now."""
@@ -30,4 +30,4 @@ class Readiness:
             if monotonic() - self._asked >= self._cache:
                 self._services = await self._ask()
                 self._asked = monotonic()
-        return {"gateway": not self.draining, **self._services}
+        return {"gateway": self.accepting, **self._services}

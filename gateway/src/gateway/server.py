@@ -69,9 +69,10 @@ class Listener:
         self._draining = False
         self._at_work = 0
         self._idle = asyncio.Event()
-        server = _Server(self._handle, access_log=None, auto_decompress=False, lingering_time=2.0, **options)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_LINGER_SECONDS)
+        self._server = _Server(self._handle, access_log=None, auto_decompress=False, lingering_time=2.0, **options)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=_LINGER_SECONDS)
         self._site: web.SockSite | None = None
+        self._queue: socket.socket | None = None
 
     async def start(self, listen: str) -> int:
         """Listen on `host:port` and return the port (useful with port 0).
@@ -89,6 +90,7 @@ class Listener:
             await self._runner.setup()
             self._site = web.SockSite(self._runner, sock, backlog=_BACKLOG)
             await self._site.start()
+            self._queue = sock.dup()
         except BaseException:
             sock.close()
             raise
@@ -100,11 +102,25 @@ class Listener:
         if self._site is not None:
             await self._site.stop()
             self._site = None
+            await self._accept_the_rest()
         await asyncio.sleep(min(_LINGER_SECONDS, grace_seconds))
         if self._at_work:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), grace_seconds)
         await self._runner.cleanup()
+
+    async def _accept_the_rest(self) -> None:
+        """Take the connections that the kernel has queued for us; it would reset them when the socket closes."""
+        if self._queue is None:
+            return
+        accepted = []
+        with self._queue as queue, contextlib.suppress(BlockingIOError):
+            queue.setblocking(False)
+            while True:
+                accepted.append(queue.accept()[0])
+        for connection in accepted:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(self._server, connection)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         self._at_work += 1

@@ -98,7 +98,7 @@ class MailServer:
     def _session(self) -> SMTP:
         owner = self
 
-        class Connection(SMTP):  # type: ignore[misc]  # published without types
+        class Connection(SMTP):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 if transport not in owner._live and not getattr(self, "_counted", False):
                     self._counted = True

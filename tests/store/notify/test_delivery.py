@@ -77,10 +77,10 @@ async def settled(outbox: Outbox, message: Message) -> Message:
     return await until(outbox, message, lambda now: now.status is not Status.PENDING)
 
 
-async def deferred(outbox: Outbox, message: Message, attempts: int = 1) -> Message:
+async def deferred(outbox: Outbox, message: Message, clock: ManualClock, attempts: int = 1) -> Message:
     def put_off(now: Message) -> bool:
         due = now.next_attempt_at
-        return now.attempts == attempts and bool(now.last_error) and due is not None and due > message.created_at
+        return now.attempts == attempts and due is not None and due > clock.now()
 
     return await until(outbox, message, put_off)
 
@@ -135,24 +135,24 @@ async def test_a_mail_goes_through_tls(
 
 
 async def test_a_certificate_for_another_host_gets_no_mail(
-    take: Any, outbox: Outbox, deliver: Deliver, tmp_path: Path
+    take: Any, outbox: Outbox, deliver: Deliver, tmp_path: Path, clock: ManualClock
 ) -> None:
     context, trusted = make_certificate(tmp_path, valid=False)
     async with serving(tls=context) as server:
         deliver(smtp(server, tls=ssl.create_default_context(cafile=trusted)))
 
-        kept = await deferred(outbox, await take())
+        kept = await deferred(outbox, await take(), clock)
 
         assert (kept.status, server.mails) == (Status.PENDING, [])
         assert "TLS" in kept.last_error or "cannot be reached" in kept.last_error
 
 
 async def test_a_server_without_starttls_gets_no_mail_in_plain_text(
-    take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer
+    take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer, clock: ManualClock
 ) -> None:
     deliver(smtp(mail_server, tls=ssl.create_default_context()))
 
-    kept = await deferred(outbox, await take())
+    kept = await deferred(outbox, await take(), clock)
 
     assert (kept.status, mail_server.mails) == (Status.PENDING, [])
 
@@ -165,12 +165,12 @@ async def test_a_server_that_wants_credentials_gets_them(take: Any, outbox: Outb
 
 
 async def test_wrong_credentials_are_our_trouble_and_the_message_waits(
-    take: Any, outbox: Outbox, deliver: Deliver
+    take: Any, outbox: Outbox, deliver: Deliver, clock: ManualClock
 ) -> None:
     async with serving(auth=True) as server:
         deliver(smtp(server, username=USERNAME, password="wrong pony"))
 
-        kept = await deferred(outbox, await take())
+        kept = await deferred(outbox, await take(), clock)
 
         assert kept.last_error == "the mail server refused our credentials (535)"
         assert "pony" not in kept.last_error
@@ -197,7 +197,7 @@ async def test_a_recipient_refused_for_now_is_tried_again(
     mail_server.answer_to_recipient = "450 4.2.1 Greylisted"
     deliver(smtp(mail_server))
     taken = await take()
-    kept = await deferred(outbox, taken)
+    kept = await deferred(outbox, taken, clock)
     mail_server.answer_to_recipient = "250 OK"
     clock.advance(timedelta(seconds=2))
 
@@ -219,12 +219,12 @@ async def test_what_the_server_says_of_the_content_is_not_repeated(
 
 
 async def test_a_refused_sender_is_our_trouble_and_the_message_waits(
-    take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer
+    take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer, clock: ManualClock
 ) -> None:
     mail_server.answer_to_sender = "553 5.7.1 Not yours"
     deliver(smtp(mail_server))
 
-    kept = await deferred(outbox, await take())
+    kept = await deferred(outbox, await take(), clock)
 
     assert kept.last_error == "our sender address was refused: 553 5.7.1 Not yours"
 
@@ -246,7 +246,7 @@ async def test_nothing_is_lost_while_the_server_is_away(
     deliver(smtp(mail_server))
     taken = [await take(to=f"user{number}@example.com") for number in range(6)]
     for message in taken:
-        assert "cannot be reached" in (await deferred(outbox, message)).last_error
+        assert "cannot be reached" in (await deferred(outbox, message, clock)).last_error
     await mail_server.start()
     clock.advance(timedelta(seconds=2))
 
@@ -262,7 +262,7 @@ async def test_every_attempt_has_the_same_message_id_and_date(
     delivery = deliver(smtp(mail_server), attempt_timeout_seconds=0.3)
     mail_server.data_delay_seconds = 0.6  # the mail arrives, but its acknowledgement comes too late
     taken = await take()
-    await deferred(outbox, taken)
+    await deferred(outbox, taken, clock)
     await asyncio.sleep(0.5)
     mail_server.data_delay_seconds = 0.0
     clock.advance(timedelta(seconds=2))
@@ -275,12 +275,12 @@ async def test_every_attempt_has_the_same_message_id_and_date(
 
 
 async def test_a_slow_server_is_given_up_for_now(
-    take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer
+    take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer, clock: ManualClock
 ) -> None:
     mail_server.data_delay_seconds = 5.0
     deliver(smtp(mail_server), attempt_timeout_seconds=0.2)
 
-    kept = await deferred(outbox, await take())
+    kept = await deferred(outbox, await take(), clock)
 
     assert kept.last_error == "not handed over within 0.2 seconds"
 
@@ -346,12 +346,12 @@ async def test_the_last_attempt_makes_it_dead_and_retrying_gives_all_attempts_ba
     deliver(smtp(mail_server))
     taken = await take()
     for attempt in range(1, ATTEMPTS):
-        await deferred(outbox, taken, attempt)
+        await deferred(outbox, taken, clock, attempt)
         clock.advance(timedelta(hours=1))
     dead = await settled(outbox, taken)
 
     await outbox.retry(taken.id)
-    kept = await deferred(outbox, taken, ATTEMPTS + 1)
+    kept = await deferred(outbox, taken, clock, ATTEMPTS + 1)
     mail_server.answer_to_recipient = "250 OK"
     clock.advance(timedelta(seconds=2))
     sent = await settled(outbox, taken)

@@ -97,6 +97,18 @@ async def test_an_absolute_url_is_taken_by_its_path(gateway: LocalGateway) -> No
         gateway, b"GET http://elsewhere.example/toy/facts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     )
     assert status(answer) == 200
+    assert b'"host":"elsewhere.example"' in answer
+
+
+async def test_two_hosts_are_refused(gateway: LocalGateway) -> None:
+    answer = await raw(gateway, b"GET /toy/facts HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n")
+    assert status(answer) == 400
+
+
+async def test_two_authorizations_are_refused(gateway: LocalGateway) -> None:
+    head = b"GET /toy/mine HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    answer = await raw(gateway, head + b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n")
+    assert b"toy says token_invalid" in answer
 
 
 async def test_bytes_beyond_ascii_in_path_and_headers_break_nothing(gateway: LocalGateway) -> None:
@@ -131,12 +143,12 @@ async def test_a_request_that_outlasts_the_grace_is_cut_off() -> None:
 
 
 async def test_a_draining_gateway_says_that_it_is_not_ready(gateway: LocalGateway) -> None:
-    gateway.readiness.draining = True
+    gateway.readiness.accepting = False
     try:
         async with gateway.client.get("/readyz") as answer:
             assert (await answer.json())["checks"]["gateway"] is False
     finally:
-        gateway.readiness.draining = False
+        gateway.readiness.accepting = True
 
 
 async def test_two_gateways_share_a_port(gateway: LocalGateway) -> None:

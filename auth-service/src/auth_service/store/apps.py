@@ -137,11 +137,12 @@ async def origin_listed(connection: Connection, origin: str) -> bool:
     )
 
 
-async def insert_key(connection: Connection, key: ApiKey, project_id: UUID, key_hash: bytes) -> None:
-    """Add an API key, or give a known one a new value."""
-    await connection.execute(
+async def put_key(connection: Connection, key: ApiKey, project_id: UUID, key_hash: bytes) -> bool:
+    """Add an API key, or give a known one its value and scopes anew; False if the id is another project's key."""
+    done = await connection.fetchval(
         "INSERT INTO api_keys (id, project_id, hash, scopes, hint, created_at) VALUES ($1, $2, $3, $4, $5, $6) "
-        "ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, hint = excluded.hint",
+        "ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, hint = excluded.hint, scopes = excluded.scopes "
+        "WHERE api_keys.project_id = excluded.project_id RETURNING true",
         key.id,
         project_id,
         key_hash,
@@ -149,6 +150,7 @@ async def insert_key(connection: Connection, key: ApiKey, project_id: UUID, key_
         key.hint,
         key.created_at,
     )
+    return bool(done)
 
 
 async def fetch_keys(connection: Connection, project_id: UUID) -> list[ApiKey]:
