@@ -19,9 +19,9 @@ def house(readiness: Readiness) -> Dialect:
         return Reply(json={"status": "alive"})
 
     async def readyz(_call: Call) -> Reply:
-        checks = await readiness.checks()
-        ready = all(checks.values())
-        return Reply(status=200 if ready else 503, json={"ready": ready, "checks": checks})
+        everything = await readiness.everything()
+        ready = all((await readiness.checks()).values())
+        return Reply(status=200 if ready else 503, json={"ready": ready, "checks": everything})
 
     return Dialect(
         name="gatepost",

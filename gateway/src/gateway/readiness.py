@@ -1,4 +1,6 @@
-"""Whether requests can be served now: every service answers, and the gateway is not going down.
+"""Whether requests can be served now: the services they need answer, and the gateway is not going down.
+
+notify-service is asked too, but is no reason to turn requests away: what it would send waits in auth-service's outbox.
 
 `house` and the private listener ask; `main` says when it is `accepting` requests.
 """
@@ -6,6 +8,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
+
+
+_DISPENSABLE = frozenset({"notify-service"})
 
 
 class Readiness:
@@ -25,7 +30,11 @@ class Readiness:
         self.accepting = False
 
     async def checks(self) -> dict[str, bool]:
-        """Return each dependency by name, and `gateway` itself, and whether it can be used now."""
+        """Return each dependency that requests need, and `gateway` itself, and whether it can be used now."""
+        return {name: usable for name, usable in (await self.everything()).items() if name not in _DISPENSABLE}
+
+    async def everything(self) -> dict[str, bool]:
+        """Return each dependency by name, needed or not, and `gateway` itself, and whether it can be used now."""
         async with self._asking:
             if monotonic() - self._asked >= self._cache:
                 self._services = await self._ask()
