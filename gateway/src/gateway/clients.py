@@ -32,6 +32,8 @@ Answer = TypeVar("Answer")
 # A failure slower than this has used up the patience of the client; it is passed on.
 _QUICK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
+# Long enough for a crashed service to be back.
+_PATIENT_SECONDS = 5.0
 
 
 class Clients:
@@ -62,9 +64,10 @@ class Clients:
         """TokenService.Authenticate."""
         return await _twice(self.tokens.Authenticate, AuthenticateRequest(access_token=access_token))
 
-    async def profile(self, user_id: str) -> Profile:
-        """ProfileService.GetProfile."""
-        return (await _twice(self._profiles.GetProfile, GetProfileRequest(user_id=user_id))).profile
+    async def profile(self, user_id: str, *, patient: bool = False) -> Profile:
+        """ProfileService.GetProfile; when patient, tried for seconds, since what led here cannot be done again."""
+        patience = _PATIENT_SECONDS if patient else _QUICK_SECONDS
+        return (await _again(self._profiles.GetProfile, GetProfileRequest(user_id=user_id), patience)).profile
 
     async def project(self, *, mount: str, host: str) -> Project:
         """ProjectService.GetProject by mount, or ResolveProject by host."""
@@ -97,6 +100,18 @@ async def _twice(rpc: Callable[[Request], Awaitable[Answer]], request: Request) 
             raise
     await asyncio.sleep(_PAUSE_SECONDS)
     return await rpc(request)
+
+
+async def _again(rpc: Callable[[Request], Awaitable[Answer]], request: Request, patience_seconds: float) -> Answer:
+    """Call until it is answered; what is unavailable for longer than our patience is passed on."""
+    until = monotonic() + patience_seconds
+    while True:
+        try:
+            return await rpc(request)
+        except GatepostError as exc:
+            if exc.reason is not Reason.UNAVAILABLE or monotonic() > until:
+                raise
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _serving(check: Callable[[Any], Awaitable[Any]]) -> bool:

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-
 _DISPENSABLE = frozenset({"notify-service"})
 
 

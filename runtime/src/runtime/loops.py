@@ -56,6 +56,7 @@ class Loop:
     async def _pause(self) -> None:
         seconds = self._interval * random.uniform(0.8, 1.2)  # noqa: S311 jitter, not a secret
         try:
-            await asyncio.wait_for(self._nudged.wait(), seconds)
+            async with asyncio.timeout(seconds):  # not wait_for: before 3.12 it can swallow what `stop` sends
+                await self._nudged.wait()
         except TimeoutError:
             return

@@ -231,7 +231,8 @@ async def _verify(call: Call, purpose: ChallengePurpose.ValueType, handle: str, 
 
 
 async def _tokens(call: Call, tokens: TokenSet, account: Account) -> Reply:
-    user = _describe(account, await call.clients.profile(account.user_id))
+    # Patient: the code is spent, and the answer to it holds the tokens.
+    user = _describe(account, await call.clients.profile(account.user_id, patient=True))
     user["provider"] = ""
     return _success(
         access_token=tokens.access_token,
