@@ -21,6 +21,9 @@ import pytest
 from gatepost_cli.embedded import postgres as embedded_postgres
 from gatepost_cli.embedded import valkey as embedded_valkey
 from gatepost_cli.embedded.postgres import PostgresServer
+
+# gRPC's fork handlers now and then kill a child that is forked while calls are under way. Read when gRPC is imported.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 from runtime.credentials import ServiceKeys
 from runtime.migrations import migrate
 

@@ -26,7 +26,8 @@ Output = int | IO[Any]
 async def spawn(program: Program, output: Output) -> Process:
     """Start the program with stdout and stderr going to `output`. Call it from the main thread.
 
-    The kernel ties a child to the thread that forked it, not to the process.
+    The kernel ties a child to the thread that forked it, not to the process. A caller that uses gRPC must set
+    GRPC_ENABLE_FORK_SUPPORT=0 before it imports it: gRPC's own fork handlers can kill the child.
 
     Raises:
         OSError: the binary is missing or may not be run.

@@ -118,7 +118,7 @@ class RotateKeysResponse(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def key(self) -> Global___Key:
-        """The new active key."""
+        """The new key; not yet active."""
 
     def __init__(
         self,

@@ -59,7 +59,8 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateKeys(self, request, context):
-        """Makes a new active key; tokens made with those before stay good until they expire.
+        """Makes a new key, in use ten seconds later, when every instance knows it; tokens made with those before stay good
+        until they expire.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class KeyServiceStub:
     ListKeys: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ListKeysRequest, _operations_pb2.ListKeysResponse]
     """Lists the keys, newest first, never their value."""
     RotateKeys: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RotateKeysRequest, _operations_pb2.RotateKeysResponse]
-    """Makes a new active key; tokens made with those before stay good until they expire."""
+    """Makes a new key, in use ten seconds later, when every instance knows it; tokens made with those before stay good
+    until they expire.
+    """
 
 @_typing.type_check_only
 class KeyServiceAsyncStub(KeyServiceStub):
@@ -46,7 +48,9 @@ class KeyServiceAsyncStub(KeyServiceStub):
     ListKeys: _aio.UnaryUnaryMultiCallable[_operations_pb2.ListKeysRequest, _operations_pb2.ListKeysResponse]  # type: ignore[assignment]
     """Lists the keys, newest first, never their value."""
     RotateKeys: _aio.UnaryUnaryMultiCallable[_operations_pb2.RotateKeysRequest, _operations_pb2.RotateKeysResponse]  # type: ignore[assignment]
-    """Makes a new active key; tokens made with those before stay good until they expire."""
+    """Makes a new key, in use ten seconds later, when every instance knows it; tokens made with those before stay good
+    until they expire.
+    """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     """Administers the keys that tokens and short codes are made with. Caller: the command line."""
@@ -65,7 +69,9 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_pb2.RotateKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.RotateKeysResponse, _abc.Awaitable[_operations_pb2.RotateKeysResponse]]:
-        """Makes a new active key; tokens made with those before stay good until they expire."""
+        """Makes a new key, in use ten seconds later, when every instance knows it; tokens made with those before stay good
+        until they expire.
+        """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
