@@ -45,17 +45,24 @@ def test_make_run_starts_everything_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -
     environment |= {"GATEPOST_DATA_DIR": str(tmp_path / "data"), "GATEPOST_PORT": "0"}
     log = tmp_path / "log"
     with log.open("wb") as output:
-        running = subprocess.Popen(["make", "run"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        running = subprocess.Popen(
+            ["make", "run"], cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + START_SECONDS
         while "/outbox" not in log.read_text(encoding="utf-8"):
             assert running.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
             time.sleep(0.05)
-        running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 0, log.read_text(encoding="utf-8")
+        os.killpg(running.pid, signal.SIGINT)  # what a terminal does on Ctrl-C
+        running.wait(START_SECONDS)
+        assert log.read_text(encoding="utf-8").rstrip().endswith(("stopped", "Interrupt"))
+        with pytest.raises(ProcessLookupError):
+            os.killpg(running.pid, 0)  # nobody is left
     finally:
-        running.kill()
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
 
 
 @pytest.mark.parametrize("command", re.findall(r"```console\n\$ (.*?)\n```", README))

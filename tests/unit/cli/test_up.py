@@ -86,10 +86,10 @@ def command(services: Path, tmp_path: Path) -> Iterator[Command]:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Return a function that asks again until the answer is true, for at most ten seconds."""
+    """Return a function that asks again until the answer is true, for at most a minute."""
 
     def ask(question: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (answer := question()):
             assert time.monotonic() < deadline, "it never happened"
             time.sleep(0.05)
