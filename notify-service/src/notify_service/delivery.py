@@ -23,6 +23,7 @@ from runtime.postgres import Connection, Database
 
 _LEASE_MARGIN = timedelta(seconds=30)
 _RECORD_PAUSE_SECONDS = 0.5
+_CANCEL_PAUSE_SECONDS = 0.05
 _TRIES_IN_A_LIFE = 20
 
 
@@ -100,9 +101,10 @@ class Delivery:
             await asyncio.gather(self._claiming, return_exceptions=True)
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=grace_seconds)
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        while self._under_way:  # again and again: before Python 3.12 `wait_for` (so aiosmtplib) can swallow one
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.wait(self._under_way, timeout=_CANCEL_PAUSE_SECONDS)
 
     async def _step(self) -> bool:
         # Shielded, so that being stopped does not leave messages claimed but not worked on.

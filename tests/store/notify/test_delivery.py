@@ -419,3 +419,32 @@ async def test_a_message_abandoned_at_the_end_is_taken_up_by_another(
 
     assert (untouched.status, untouched.attempts) == (Status.PENDING, 1)
     assert (sent.status, sent.attempts) == (Status.SENT, 2)
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_a_nudge_just_before_the_end_does_not_keep_it_from_ending(
+    database: Database, clock: ManualClock, ticks: int
+) -> None:
+    policy = RetryPolicy(ATTEMPTS, timedelta(seconds=2), timedelta(hours=1))
+    delivery = Delivery(database, OutboxTransport(), clock, policy, attempt_timeout_seconds=2.0, poll_seconds=60.0)
+    delivery.start()
+    await asyncio.sleep(0.05)
+    delivery.nudge()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+
+    async with asyncio.timeout(2):
+        await delivery.close(1.0)
+
+
+async def test_an_answer_that_comes_with_the_cancellation_does_not_hold_up_the_end(
+    take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer
+) -> None:
+    mail_server.data_delay_seconds = 1.5
+    for _ in range(10):
+        delivery = deliver(smtp(mail_server), attempt_timeout_seconds=5.0)
+        taken = await take()
+        await until(outbox, taken, lambda now: now.attempts == 1)
+
+        async with asyncio.timeout(1):
+            await delivery.close(0.0)
