@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -117,6 +119,22 @@ def test_an_account_that_may_not_enter_a_folder_needs_setpriv(tmp_path: Path, mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CommandFailed, match=r"install util-linux \(setpriv\)"):
         reaching(nobody, [closed])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends an account")
+def test_a_program_in_a_closed_folder_is_found_by_access_too(tmp_path: Path) -> None:
+    """PostgreSQL asks with access(2), which looks at the real user, whether its binary can be run."""
+    closed = tmp_path / "closed" / "inner"
+    closed.mkdir(parents=True)
+    closed.parent.chmod(0o700)
+    account = reaching(Account("nobody", 65534, 65534), [closed])
+    ask = "import os, sys; sys.exit(not os.access(sys.argv[1], os.X_OK))"
+
+    done = subprocess.run(
+        account.command([sys.executable, "-c", ask, str(closed)], signal.SIGKILL), check=False, **account.forked()
+    )
+
+    assert done.returncode == 0
 
 
 async def test_valkey_keeps_what_it_acknowledged_when_it_is_killed(tmp_path: Path) -> None:
