@@ -43,7 +43,7 @@ class Account:
             f"--reuid={self.uid}",
             f"--regid={self.gid}",
             "--clear-groups",
-            # PostgreSQL looks for its own binary with access(2), which without this would ask as if it had no capability.
+            # PostgreSQL looks for its binary with access(2), which without this asks as if there was no capability.
             "--securebits=+no_setuid_fixup",
             f"--inh-caps=+{self.capability}",
             f"--ambient-caps=+{self.capability}",

@@ -5,6 +5,7 @@ Every RPC, health and reflection included, demands a service credential of an al
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from inspect import iscoroutinefunction
 from typing import Any, cast
 
 import grpc
@@ -105,7 +106,10 @@ class _Guard(grpc.aio.ServerInterceptor):
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), **coders)
         if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream), **coders)
+            streaming = handler.unary_stream
+            if iscoroutinefunction(streaming):  # writes to its context, as the health service's Watch does
+                return grpc.unary_stream_rpc_method_handler(self._unary(method, streaming), **coders)
+            return grpc.unary_stream_rpc_method_handler(self._stream(method, streaming), **coders)
         return grpc.stream_stream_rpc_method_handler(self._stream(method, handler.stream_stream), **coders)
 
     def _unary(self, method: str, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -1,0 +1,205 @@
+"""The engines and use cases of auth-service, made as its composition root makes them, with a clock that tests move."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import redis
+
+from auth_service.apps import Apps
+from auth_service.audit import Audit
+from auth_service.challenges import Challenges
+from auth_service.clients import Clients
+from auth_service.codes import Codes
+from auth_service.enrolment import Enrolment, NewAccount, Sweep
+from auth_service.keys import KeyKeeper, KeyRing, Seal
+from auth_service.limits import Limit, Limiter
+from auth_service.model import Account, App, AppType, NewProfile, SignInPolicy
+from auth_service.passwords import Passwords
+from auth_service.profiles import Profiles
+from auth_service.projects import Projects
+from auth_service.sessions import Sessions
+from auth_service.store import accounts
+from auth_service.tokens import TokenCodec
+from gatepost.users.v1 import profiles_pb2
+from gatepost_cli.embedded import binaries
+from runtime.clock import ManualClock
+from runtime.errors import GatepostError, Reason
+from runtime.postgres import Database
+from runtime.valkey import Valkey
+
+MASTER_KEY = "a-master-key-of-the-tests-alone-of-enough-length"
+FAILURES = Limit("code-failures", 30, 3600)
+
+
+class ProfileSink:
+    """Where user-service would be: remembers the profiles that are made and removed."""
+
+    def __init__(self) -> None:
+        self.there: set[str] = set()
+        self.gone = False
+
+    async def CreateProfile(self, request: profiles_pb2.CreateProfileRequest) -> None:  # noqa: N802 the stub's name
+        self._check()
+        self.there.add(request.profile.user_id)
+
+    async def DeleteProfile(self, request: profiles_pb2.DeleteProfileRequest) -> None:  # noqa: N802 the stub's name
+        self._check()
+        self.there.discard(request.user_id)
+
+    def _check(self) -> None:
+        if self.gone:
+            raise GatepostError(Reason.UNAVAILABLE)
+
+
+class Engines:
+    """One instance of everything below the RPC layer."""
+
+    def __init__(self, database: Database, valkey: Valkey, clock: ManualClock, sink: ProfileSink) -> None:
+        self.database = database
+        self.valkey = valkey
+        self.clock = clock
+        self.sink = sink
+        self.ring = KeyRing()
+        self.keeper = KeyKeeper(database, self.ring, Seal(MASTER_KEY), clock)
+        self.limiter = Limiter(valkey)
+        self.challenges = Challenges(valkey, self.ring, clock, self.limiter, max_tries=5, failures=FAILURES)
+        self.codes = Codes(valkey, 300)
+        self.tokens = TokenCodec(self.ring)
+        self.passwords = Passwords(memory_kib=8, iterations=1, parallelism=1, workers=1, queue_size=64)
+        self.audit = Audit(clock)
+        self.profiles = Profiles(sink)  # type: ignore[arg-type]  # the two calls that are made
+        self.enrolment = Enrolment(database, self.profiles, clock)
+        self.sweep = Sweep(database, self.profiles, clock)
+        self.projects = Projects(database, self.audit, clock)
+        self.apps = Apps(database, self.audit, clock)
+        self.sessions = Sessions(
+            database=database,
+            clients=Clients(database),
+            codes=self.codes,
+            tokens=self.tokens,
+            audit=self.audit,
+            clock=clock,
+            access_token_seconds=3600,
+            refresh_token_seconds=86_400,
+            session_max_seconds=7 * 86_400,
+            refresh_replay_seconds=10,
+        )
+
+    @classmethod
+    async def open(
+        cls, database: Database, valkey_url: str, clock: ManualClock | None = None, sink: ProfileSink | None = None
+    ) -> Self:
+        """Make an instance whose keys are loaded."""
+        made = cls(database, Valkey.connect(valkey_url), clock or ManualClock(), sink or ProfileSink())
+        await made.keeper.load()
+        return made
+
+    async def close(self) -> None:
+        self.passwords.close()
+        await self.valkey.close()
+
+    async def app(self) -> tuple[App, str]:
+        """Make an app in a project of its own; return it with its secret."""
+        name = f"p{uuid4().hex[:20]}"
+        await self.projects.create(
+            project_id=uuid4(),
+            name=name,
+            policy=SignInPolicy.NONE,
+            roles=(),
+            self_assignable_roles=(),
+            hosts=(),
+            password_min_length=0,
+            allow_plain_pkce=False,
+        )
+        return await self.apps.create(
+            app_id=uuid4(),
+            project=name,
+            name="App",
+            app_type=AppType.CONFIDENTIAL,
+            redirect_urls=(),
+            scopes=(),
+            origins=(),
+            allow_plain_pkce=False,
+        )
+
+    def newcomer(self, app: App, **fields: Any) -> NewAccount:
+        said: dict[str, Any] = {
+            "id": uuid4(),
+            "project": app.project,
+            "email": f"someone-{uuid4().hex[:12]}@example.org",
+            "email_verified": True,
+            "password_hash": None,
+            "profile": NewProfile(),
+            "role": "user",
+        }
+        return NewAccount(**said | fields)
+
+    async def account(self, app: App, **fields: Any) -> Account:
+        """Make an account in the app's project."""
+        new = self.newcomer(app, **fields)
+        await self.enrolment.prepare(new)
+        async with self.database.transaction() as connection:
+            return await self.enrolment.complete(connection, new)
+
+    async def exists(self, account_id: UUID) -> bool:
+        async with self.database.acquire() as connection:
+            return await accounts.fetch(connection, account_id) is not None
+
+
+@contextmanager
+def cluster_of_one(folder: Path) -> Iterator[str]:
+    """Run a Valkey in cluster mode that holds all slots; yield its URL."""
+    folder.mkdir(exist_ok=True)
+    port = _free_port()
+    settings = {
+        "port": port,
+        "bind": "127.0.0.1",
+        "cluster-enabled": "yes",
+        "cluster-port": _free_port(),
+        "dir": folder,
+        "save": "",
+        "appendonly": "no",
+        "loglevel": "warning",
+    }
+    options = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+    process = subprocess.Popen([str(binaries.valkey_server()), *options], stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port) as client:
+            _until(lambda: bool(client.ping()))
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            _until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        yield f"redis+cluster://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _until(check: Any) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if check():
+                return
+        except (redis.ConnectionError, OSError):
+            pass
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+async def at_once(*calls: Any) -> list[Any]:
+    """Make calls in parallel and return what each gave or raised."""
+    return list(await asyncio.gather(*calls, return_exceptions=True))

@@ -1,0 +1,154 @@
+"""Passwords: hashing in a bounded pool, and what a new one must not be."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from argon2 import PasswordHasher
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth_service.passwords import Passwords, check_new
+from runtime.errors import GatepostError, Reason
+
+GOOD = "correct horse battery staple"
+
+
+@pytest.fixture
+def passwords() -> Iterator[Passwords]:
+    made = Passwords(memory_kib=8, iterations=1, parallelism=1, workers=1, queue_size=4)
+    yield made
+    made.close()
+
+
+def weakness(password: str, min_length: int = 8, own_data: tuple[str, ...] = ()) -> str | None:
+    try:
+        check_new(password, min_length, own_data)
+    except GatepostError as error:
+        assert error.reason is Reason.WEAK_PASSWORD  # noqa: PT017 a password may also be fine
+        return error.message
+    return None
+
+
+async def test_a_password_fits_its_hash_and_no_other_does(passwords: Passwords) -> None:
+    encoded = await passwords.hash(GOOD)
+    assert await passwords.verify(GOOD, encoded) == (True, None)
+    assert await passwords.verify(GOOD + " ", encoded) == (False, None)
+    assert await passwords.hash(GOOD) != encoded
+
+
+async def test_spelling_of_one_text_in_two_normal_forms_is_one_password(passwords: Passwords) -> None:
+    encoded = await passwords.hash("Ångström ﬁne 2½")
+    assert (await passwords.verify("A\u030angstro\u0308m fine 21\u20442", encoded))[0]
+
+
+async def test_a_cheaper_hash_is_raised_at_sign_in(passwords: Passwords) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1, hash_len=16).hash(GOOD)
+    right, new = await passwords.verify(GOOD, old)
+    assert right
+    assert new is not None
+    assert await passwords.verify(GOOD, new) == (True, None)
+    assert await passwords.verify("wrong", old) == (False, None)
+
+
+@pytest.mark.parametrize("encoded", ["", "x", "$argon2id$", "$2b$12$" + "x" * 53, "5f4dcc3b5aa765d61d8327deb882cf99"])
+async def test_what_is_no_hash_of_ours_fits_nothing(passwords: Passwords, encoded: str) -> None:
+    assert await passwords.verify(GOOD, encoded) == (False, None)
+
+
+async def test_beyond_the_queue_the_answer_is_overloaded_and_the_loop_stays_responsive() -> None:
+    slow = Passwords(memory_kib=19_456, iterations=6, parallelism=1, workers=1, queue_size=3)
+    calls = [asyncio.ensure_future(slow.hash(GOOD)) for _ in range(20)]
+    longest, before = 0.0, time.perf_counter()
+    while not all(call.done() for call in calls):
+        await asyncio.sleep(0.001)
+        now = time.perf_counter()
+        longest, before = max(longest, now - before), now
+    errors = [call.exception() for call in calls]
+    refused = [error for error in errors if isinstance(error, GatepostError)]
+    assert len(refused) == 16
+    assert {error.reason for error in refused} == {Reason.OVERLOADED}
+    assert all(error.retry_after_seconds for error in refused)
+    assert longest < 0.15  # one hash here takes about that long
+    assert await slow.hash(GOOD)
+    slow.close()
+
+
+async def test_a_caller_that_gives_up_frees_its_place(passwords: Passwords) -> None:
+    calls = [asyncio.ensure_future(passwords.hash(GOOD)) for _ in range(5)]
+    await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert passwords._under_way == 0
+    assert await passwords.hash(GOOD)
+
+
+async def test_a_megabyte_costs_no_more_than_a_word(passwords: Passwords) -> None:
+    huge = "ﷺ" * 1_000_000
+    encoded = await passwords.hash(GOOD)
+    started = time.perf_counter()
+    assert await passwords.verify(huge, encoded) == (False, None)
+    assert await passwords.burn(huge) == (False, None)
+    assert weakness(huge) == "The password may not be greater than 256 characters."
+    assert time.perf_counter() - started < 0.1
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password",
+        "Password1",
+        "12345678",
+        "qwertyuiop",
+        "aaaaaaaaaaaaaaa",
+        "abcdefgh",
+        "iloveyou",
+        "1qaz2wsx",
+    ],
+)
+def test_a_common_password_is_refused(password: str) -> None:
+    assert weakness(password) == "The password is too common."
+
+
+@pytest.mark.parametrize(
+    "password",
+    [GOOD, "Tr0ub4dor&3x9", "пароль для проверки", "x9#kQ2!m", " leading and trailing ", "\u3000wide　space\u3000xx"],
+)
+def test_an_uncommon_password_is_taken_as_it_is(password: str) -> None:
+    assert weakness(password) is None
+
+
+def test_the_shortest_is_counted_in_characters_after_normalising() -> None:
+    assert weakness("kQ9#x2!") == "The password must be at least 8 characters."
+    assert weakness("x9#kQ2!m", 15) == "The password must be at least 15 characters."
+    assert weakness("é" * 3 + "x9#k") is not None
+    assert weakness("e\u0301" * 4 + "x9#") is not None  # eleven code points, seven characters
+
+
+def test_256_characters_are_taken_and_257_are_not() -> None:
+    words = "correct horse battery staple and so on "
+    assert weakness((words * 7)[:256]) is None
+    assert weakness((words * 7)[:257]) == "The password may not be greater than 256 characters."
+
+
+@pytest.mark.parametrize(
+    ("password", "own"),
+    [
+        ("my-JACQUELINE-77!", "jacqueline@example.org"),
+        ("Jacqueline@Example.org", "jacqueline@example.org"),
+        ("kd93-Hildegard-x", "HILDEGARD"),
+    ],
+)
+def test_the_users_own_data_is_refused(password: str, own: str) -> None:
+    assert weakness(password, own_data=(own,)) == "The password may not contain your name or address."
+
+
+def test_short_or_empty_own_data_does_not_count() -> None:
+    assert weakness("kd93-Ann-xw!k2", own_data=("", "Ann", "ann@example.org")) is None
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_check(password: str) -> None:
+    weakness(password, own_data=("someone@example.org",))
