@@ -183,6 +183,16 @@ async def test_an_account_that_is_not_validated_is_told_only_to_who_has_the_pass
     assert other.error == CREDENTIALS
 
 
+async def test_a_sign_up_that_was_not_answered_is_not_validated(ihopr: Ihopr, make_app: Callable[..., App]) -> None:
+    app = make_app("two-step")
+    said = app.credentials | complete()
+    assert (await ihopr.post("signup", said)).status == 200
+    right = await ihopr.post("login", app.credentials | {"email": said["email"], "password": said["password"]})
+    assert right.error == (403, "Your account is not verified.")
+    other = await ihopr.post("login", app.credentials | {"email": said["email"], "password": "not the password"})
+    assert other.error == CREDENTIALS
+
+
 # E-mail taken, weak password, unknown role
 
 

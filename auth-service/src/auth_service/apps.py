@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from auth_service import app_rules
@@ -17,6 +17,7 @@ from runtime.postgres import Connection, Database
 
 KEY_SCOPES = ("user:authenticate", "user:read", "user:create", "user:edit", "user:delete", "act_as")
 _DEFAULT_KEY_SCOPES = KEY_SCOPES[:2]
+_REPEAT = timedelta(minutes=10)  # how late the same call can come again
 _SECRET_BYTES = 16  # 32 hex digits, as the oldest clients expect
 _API_KEY_BYTES = 32  # 64 hex digits
 _CLIENT_ID_SPAN = 9 * 10**14
@@ -49,6 +50,8 @@ class Apps:
             known = await apps.fetch(connection, app_id)
             if known is not None and known.project.id != home.id:
                 raise GatepostError(Reason.ALREADY_EXISTS, "this id is another project's app")
+            if known is not None and self._clock.now() - known.created_at > _REPEAT:
+                raise GatepostError(Reason.ALREADY_EXISTS, "this app was made long ago; add a secret to it instead")
             if known is None:
                 app = app_rules.checked(
                     App(

@@ -54,6 +54,8 @@ from runtime.valkey import Valkey
 
 NAME = "auth-service"
 ALLOWED_CALLERS = frozenset({"gateway", "cli"})
+# What clients can never cause is not for the gateway either.
+NARROWED = {"KeyService": frozenset({"cli"}), "AuditService": frozenset({"cli"})}
 _RELAY_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
 
@@ -229,7 +231,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             (operations_pb2_grpc.add_KeyServiceServicer_to_server, KeyRpc(keeper), "KeyService"),
             (operations_pb2_grpc.add_AuditServiceServicer_to_server, AuditRpc(database), "AuditService"),
         ):
-            server.add(register, servicer, f"gatepost.auth.v1.{service}")
+            server.add(register, servicer, f"gatepost.auth.v1.{service}", callers=NARROWED.get(service))
         await server.start()
         ending.push_async_callback(server.stop, settings.shutdown_grace_seconds)
 

@@ -88,9 +88,9 @@ class SignIn:
         """Return the active account whose login and password these are.
 
         Raises:
-            GatepostError: BAD_CREDENTIALS, also for a sign-up that is not proven yet: whoever made it chose its
-                password, so any other answer would tell him that the address has no account. USER_NOT_VALIDATED for an
-                account made unproven by an operator (the password was right). RATE_LIMITED; OVERLOADED.
+            GatepostError: BAD_CREDENTIALS. USER_NOT_VALIDATED when the password was right, but of an account that an
+                operator made unproven, or of a sign-up that is not proven yet; whether the address has an account
+                besides makes no difference to the latter. RATE_LIMITED; OVERLOADED.
         """
         kind, normalized = identifiers.login(login)
         subject = subject_of(app.project.id, normalized)
@@ -98,19 +98,29 @@ class SignIn:
         await self._limiter.check(self._per_address, of_address(current().client_address))
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, app.project.id, kind, normalized)
+            waiting = await accounts.fetch_registration_by_email(
+                connection, app.project.id, normalized, self._clock.now()
+            )
         account, encoded = found or (None, None)
-        right, new_hash = (
-            await self._passwords.verify(password, encoded) if encoded else await self._passwords.burn(password)
-        )
-        if not right or (account is not None and account.state is AccountState.DISABLED):
-            await self._failed(app, account, subject)
+        right, new_hash = await self._verify(password, encoded)
+        if not right and app.project.sign_in_policy is not SignInPolicy.NONE:
+            # The same work whether or not somebody signs up with this address at present, and the same answer whether
+            # or not it has an account. A sign-up's password says nothing of the account's: failures stay counted.
+            signed_up, _ = await self._verify(password, waiting.password_hash if waiting else None)
+            if signed_up:
+                raise GatepostError(Reason.USER_NOT_VALIDATED)
+        if not right or account is None or account.state is AccountState.DISABLED:
+            raise await self._failed(app, account, subject)
         await self._limiter.clear(self._per_account, subject)
-        if account is None or account.state is AccountState.PENDING:
+        if account.state is AccountState.PENDING:
             raise GatepostError(Reason.USER_NOT_VALIDATED)
         if new_hash and encoded:
             async with self._database.acquire() as connection:
                 await accounts.replace_password_hash(connection, account.id, encoded, new_hash)
         return account
+
+    async def _verify(self, password: str, encoded: str | None) -> tuple[bool, str | None]:
+        return await (self._passwords.verify(password, encoded) if encoded else self._passwords.burn(password))
 
     async def _by_mail(self, app: App, proof: Pkce | None, login: str) -> OpenChallenge:
         kind, normalized = identifiers.login(login)
@@ -158,7 +168,8 @@ class SignIn:
             )
         return opened.challenge
 
-    async def _failed(self, app: App, account: Account | None, subject: str) -> None:
+    async def _failed(self, app: App, account: Account | None, subject: str) -> GatepostError:
+        """Count and record a failure, and return what to raise."""
         await self._limiter.count_failure(self._per_account, subject)
         await self._limiter.count_failure(self._per_address, of_address(current().client_address))
         async with self._database.acquire() as connection:
@@ -170,7 +181,7 @@ class SignIn:
                 app=app,
                 by_user=False,
             )
-        raise GatepostError(Reason.BAD_CREDENTIALS)
+        return GatepostError(Reason.BAD_CREDENTIALS)
 
 
 def subject_of(project_id: UUID, normalized: str) -> str:

@@ -53,21 +53,32 @@ class GrpcServer:
         allowed_callers: frozenset[str],
         tls: Tls | None = None,
     ) -> None:
+        self._guard = _Guard(service, keys, allowed_callers)
         self._health = health.aio.HealthServicer()
         self._names: list[str] = [health.SERVICE_NAME, reflection.SERVICE_NAME]
-        self.server = grpc.aio.server(
-            interceptors=[_Guard(service, keys, allowed_callers)], options=_OPTIONS, maximum_concurrent_rpcs=2000
-        )
+        self.server = grpc.aio.server(interceptors=[self._guard], options=_OPTIONS, maximum_concurrent_rpcs=2000)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         if tls is None:
             self.port = self.server.add_insecure_port(listen)
         else:
             self.port = self.server.add_secure_port(listen, tls.server_credentials())
 
-    def add(self, register: Callable[[Any, Any], None], servicer: object, service_name: str) -> None:
-        """Mount one service: its generated `add_…_to_server`, the servicer, and its full name for reflection."""
+    def add(
+        self,
+        register: Callable[[Any, Any], None],
+        servicer: object,
+        service_name: str,
+        *,
+        callers: frozenset[str] | None = None,
+    ) -> None:
+        """Mount one service: its generated `add_…_to_server`, the servicer, and its full name for reflection.
+
+        With `callers` it answers only these of the allowed callers.
+        """
         register(servicer, self.server)
         self._names.append(service_name)
+        if callers is not None:
+            self._guard.narrow(service_name, callers)
 
     async def start(self) -> None:
         """Listen, with every mounted service healthy and listed by reflection."""
@@ -87,7 +98,12 @@ class _Guard(grpc.aio.ServerInterceptor):
         self._service = service
         self._keys = keys
         self._allowed = allowed_callers
+        self._narrowed: dict[str, frozenset[str]] = {}
         self._log = get_logger()
+
+    def narrow(self, service_name: str, callers: frozenset[str]) -> None:
+        """Let one mounted service answer only some of the allowed callers."""
+        self._narrowed[service_name] = callers
 
     async def intercept_service(
         self,
@@ -117,7 +133,7 @@ class _Guard(grpc.aio.ServerInterceptor):
             started = time.perf_counter()
             reason = "cancelled"  # by the client, or by its deadline
             try:
-                with bound(self._call_context(context)):
+                with bound(self._call_context(method, context)):
                     response = await behaviour(request, context)
                 reason = "ok"
                 return response  # noqa: TRY300 what follows is for errors
@@ -133,7 +149,7 @@ class _Guard(grpc.aio.ServerInterceptor):
     def _stream(self, method: str, behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
-                with bound(self._call_context(context)):
+                with bound(self._call_context(method, context)):
                     async for response in behaviour(request, context):
                         yield response
             except Exception as exc:  # noqa: BLE001 the one place where errors become statuses
@@ -144,13 +160,13 @@ class _Guard(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _call_context(self, context: grpc.aio.ServicerContext[Any, Any]) -> CallContext:
+    def _call_context(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> CallContext:
         metadata: dict[str, Any] = dict(context.invocation_metadata() or ())
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer":
             raise GatepostError(Reason.CALLER_REFUSED, "a valid service credential is required")
         caller = self._keys.verify(token, self._service)
-        if caller not in self._allowed:
+        if caller not in self._allowed & self._narrowed.get(method.split("/")[1], self._allowed):
             raise GatepostError(Reason.CALLER_REFUSED, f"{caller} may not call {self._service}")
         remaining = cast("float | None", context.time_remaining())  # None without deadline, whatever its stub says
         return CallContext(

@@ -9,8 +9,9 @@ import asyncpg
 import pytest
 from rpc.auth.deployment import PASSWORD, Client, Deployment, address, from_address
 
-from gatepost.auth.v1 import accounts_pb2, apps_pb2, operations_pb2, projects_pb2, tokens_pb2
+from gatepost.auth.v1 import accounts_pb2, apps_pb2, operations_pb2, operations_pb2_grpc, projects_pb2, tokens_pb2
 from gatepost.users.v1 import profiles_pb2
+from runtime import grpc_client
 from runtime.errors import Reason
 
 Refused = Callable[..., Any]
@@ -397,3 +398,14 @@ async def test_the_trail_can_only_grow(deployment: Deployment, statement: str) -
             await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def test_the_gateway_may_neither_rotate_keys_nor_read_the_audit_trail(
+    deployment: Deployment, refused: Callable[..., Any]
+) -> None:
+    target, keys = deployment.auth.target, deployment.keys
+    async with grpc_client.connect(target, issuer="gateway", audience="auth-service", keys=keys) as channel:
+        key_service = operations_pb2_grpc.KeyServiceStub(channel)
+        audit = operations_pb2_grpc.AuditServiceStub(channel)
+        await refused(key_service.RotateKeys(operations_pb2.RotateKeysRequest()), Reason.CALLER_REFUSED)
+        await refused(audit.ListEvents(operations_pb2.ListEventsRequest()), Reason.CALLER_REFUSED)

@@ -228,7 +228,7 @@ async def test_the_old_password_still_works_after_somebody_signed_up_again(
     signed_in = await client.exchange(await client.code_for(email))
     assert signed_in.account.user_id == first.account.user_id
     if policy == "two-step":
-        await refused(client.sign_in(email, "the password of an attacker"), Reason.BAD_CREDENTIALS)
+        await refused(client.sign_in(email, "the password of an attacker"), Reason.USER_NOT_VALIDATED)
 
 
 @pytest.mark.parametrize("policy", HIDING)
@@ -258,7 +258,21 @@ async def test_whoever_signed_up_unproven_learns_nothing_by_signing_in(
     free = address()
     for email in (taken, free):
         await client.sign_up(email, "the password of an attacker")
-        await refused(client.sign_in(email, "the password of an attacker"), Reason.BAD_CREDENTIALS)
+        await refused(client.sign_in(email, "the password of an attacker"), Reason.USER_NOT_VALIDATED)
+        await refused(client.sign_in(email, "another password"), Reason.BAD_CREDENTIALS)
+
+
+async def test_the_password_of_an_unproven_sign_up_does_not_reset_the_failures_of_the_account(
+    deployment: Deployment, refused: Refused
+) -> None:
+    client = await deployment.client("two-step")
+    email, _ = await client.person()
+    await client.sign_up(email, "the password of an attacker")
+    for _ in range(9):
+        await refused(client.sign_in(email, "a guess of an attacker"), Reason.BAD_CREDENTIALS)
+    await refused(client.sign_in(email, "the password of an attacker"), Reason.USER_NOT_VALIDATED)
+    await refused(client.sign_in(email, "a guess of an attacker"), Reason.BAD_CREDENTIALS)
+    await refused(client.sign_in(email, "a guess of an attacker"), Reason.RATE_LIMITED)
 
 
 async def test_signing_up_as_somebody_else_does_not_disturb_his_signing_in(deployment: Deployment) -> None:

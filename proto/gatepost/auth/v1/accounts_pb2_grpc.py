@@ -113,7 +113,7 @@ class AccountServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAccount(self, request, context):
-        """Deletes an account, its identifiers, credentials, sessions and profile. Repeating the call is no error.
+        """Deletes an account, its identifiers, credentials, sessions and profile. Errors: NOT_FOUND, also when repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class AccountServiceStub:
     SetAccountState: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.SetAccountStateRequest, _accounts_pb2.SetAccountStateResponse]
     """Disables, enables or verifies an account; disabling ends its sessions at once. Errors: NOT_FOUND."""
     DeleteAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.DeleteAccountRequest, _accounts_pb2.DeleteAccountResponse]
-    """Deletes an account, its identifiers, credentials, sessions and profile. Repeating the call is no error."""
+    """Deletes an account, its identifiers, credentials, sessions and profile. Errors: NOT_FOUND, also when repeated."""
     UpdateOwnAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOwnAccountRequest, _accounts_pb2.UpdateOwnAccountResponse]
     """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
     session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
@@ -71,7 +71,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     SetAccountState: _aio.UnaryUnaryMultiCallable[_accounts_pb2.SetAccountStateRequest, _accounts_pb2.SetAccountStateResponse]  # type: ignore[assignment]
     """Disables, enables or verifies an account; disabling ends its sessions at once. Errors: NOT_FOUND."""
     DeleteAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.DeleteAccountRequest, _accounts_pb2.DeleteAccountResponse]  # type: ignore[assignment]
-    """Deletes an account, its identifiers, credentials, sessions and profile. Repeating the call is no error."""
+    """Deletes an account, its identifiers, credentials, sessions and profile. Errors: NOT_FOUND, also when repeated."""
     UpdateOwnAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOwnAccountRequest, _accounts_pb2.UpdateOwnAccountResponse]  # type: ignore[assignment]
     """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
     session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
@@ -129,7 +129,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accounts_pb2.DeleteAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accounts_pb2.DeleteAccountResponse, _abc.Awaitable[_accounts_pb2.DeleteAccountResponse]]:
-        """Deletes an account, its identifiers, credentials, sessions and profile. Repeating the call is no error."""
+        """Deletes an account, its identifiers, credentials, sessions and profile. Errors: NOT_FOUND, also when repeated."""
 
     @_abc_1.abstractmethod
     def UpdateOwnAccount(

@@ -78,7 +78,8 @@ class AppServiceServicer:
 
     def CreateApp(self, request, context):
         """Creates an app with one secret, shown in this answer only. Errors: NOT_FOUND (project), INVALID_PARAMETER.
-        Repeating the call with the same id returns the same app with a new secret in place of the unseen one.
+        Repeating the call with the same id within ten minutes returns the same app with a new secret in place of the
+        unseen one; later it is ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

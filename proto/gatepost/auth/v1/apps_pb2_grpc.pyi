@@ -35,7 +35,8 @@ class AppServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AppServiceAsyncStub: ...
     CreateApp: _grpc.UnaryUnaryMultiCallable[_apps_pb2.CreateAppRequest, _apps_pb2.CreateAppResponse]
     """Creates an app with one secret, shown in this answer only. Errors: NOT_FOUND (project), INVALID_PARAMETER.
-    Repeating the call with the same id returns the same app with a new secret in place of the unseen one.
+    Repeating the call with the same id within ten minutes returns the same app with a new secret in place of the
+    unseen one; later it is ALREADY_EXISTS.
     """
     GetApp: _grpc.UnaryUnaryMultiCallable[_apps_pb2.GetAppRequest, _apps_pb2.GetAppResponse]
     """Returns one app by its public id. Errors: NOT_FOUND."""
@@ -57,7 +58,8 @@ class AppServiceAsyncStub(AppServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateApp: _aio.UnaryUnaryMultiCallable[_apps_pb2.CreateAppRequest, _apps_pb2.CreateAppResponse]  # type: ignore[assignment]
     """Creates an app with one secret, shown in this answer only. Errors: NOT_FOUND (project), INVALID_PARAMETER.
-    Repeating the call with the same id returns the same app with a new secret in place of the unseen one.
+    Repeating the call with the same id within ten minutes returns the same app with a new secret in place of the
+    unseen one; later it is ALREADY_EXISTS.
     """
     GetApp: _aio.UnaryUnaryMultiCallable[_apps_pb2.GetAppRequest, _apps_pb2.GetAppResponse]  # type: ignore[assignment]
     """Returns one app by its public id. Errors: NOT_FOUND."""
@@ -82,7 +84,8 @@ class AppServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_apps_pb2.CreateAppResponse, _abc.Awaitable[_apps_pb2.CreateAppResponse]]:
         """Creates an app with one secret, shown in this answer only. Errors: NOT_FOUND (project), INVALID_PARAMETER.
-        Repeating the call with the same id returns the same app with a new secret in place of the unseen one.
+        Repeating the call with the same id within ten minutes returns the same app with a new secret in place of the
+        unseen one; later it is ALREADY_EXISTS.
         """
 
     @_abc_1.abstractmethod
