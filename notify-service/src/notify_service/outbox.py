@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from notify_service import paging
 from notify_service.addresses import normalise
 from notify_service.mail import mint_message_id
 from notify_service.model import Draft, Message, Status
 from notify_service.store import messages
 from notify_service.templates import Templates
+from runtime import paging
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, invalid
 from runtime.postgres import Database

@@ -10,6 +10,7 @@ from auth_service.own_account import Changes, OwnAccount
 from auth_service.rpc import convert
 from gatepost.auth.v1 import accounts_pb2 as pb
 from gatepost.auth.v1.accounts_pb2_grpc import AccountServiceServicer
+from runtime import paging
 
 Context = ServicerContext[Any, Any]
 _PROFILE_FIELDS = ("first_name", "last_name", "phone")
@@ -48,12 +49,12 @@ class AccountRpc(AccountServiceServicer):
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, _context: Context) -> pb.ListAccountsResponse:
         """List a project's accounts."""
-        position = convert.position(request.page_token)
+        position = paging.decode(request.page_token)
         size = convert.page_size(request.page_size)
         found = await self._accounts.list(request.project, size, position)
         return pb.ListAccountsResponse(
             accounts=[convert.account_message(account) for account in found],
-            next_page_token=convert.page_token(found[-1].created_at, found[-1].id) if len(found) == size else "",
+            next_page_token=paging.encode((found[-1].created_at, found[-1].id)) if len(found) == size else "",
         )
 
     async def SetRole(self, request: pb.SetRoleRequest, _context: Context) -> pb.SetRoleResponse:

@@ -9,6 +9,7 @@ from auth_service.model import AppType
 from auth_service.rpc import convert
 from gatepost.auth.v1 import apps_pb2 as pb
 from gatepost.auth.v1.apps_pb2_grpc import ApiKeyServiceServicer, AppServiceServicer
+from runtime import paging
 
 Context = ServicerContext[Any, Any]
 
@@ -43,12 +44,12 @@ class AppRpc(AppServiceServicer):
 
     async def ListApps(self, request: pb.ListAppsRequest, _context: Context) -> pb.ListAppsResponse:
         """List a project's apps."""
-        position = convert.position(request.page_token)
+        position = paging.decode(request.page_token)
         size = convert.page_size(request.page_size)
         found = await self._apps.list(request.project, size, position)
         return pb.ListAppsResponse(
             apps=[convert.app_message(app) for app in found],
-            next_page_token=convert.page_token(found[-1].created_at, found[-1].id) if len(found) == size else "",
+            next_page_token=paging.encode((found[-1].created_at, found[-1].id)) if len(found) == size else "",
         )
 
     async def UpdateApp(self, request: pb.UpdateAppRequest, _context: Context) -> pb.UpdateAppResponse:

@@ -1,7 +1,6 @@
 """Model values as messages, and the small readings that several services share."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -83,21 +82,6 @@ def timestamp(value: datetime) -> Timestamp:
     return message
 
 
-def position(token: str) -> tuple[datetime, UUID] | None:
-    """Read a page token made by `page_token`; None for the first page.
-
-    Raises:
-        GatepostError: INVALID_PARAMETER on `page_token`.
-    """
-    if not token:
-        return None
-    try:
-        at, _, item_id = urlsafe_b64decode(token).decode().partition(" ")
-        return datetime.fromisoformat(at).astimezone(UTC), UUID(item_id)
-    except (ValueError, OverflowError):
-        raise invalid("page_token", "The page_token is not one of ours.") from None
-
-
 def page_size(number: int) -> int:
     """Read how many items a page may hold: 1 to 100, 0 for 100.
 
@@ -107,11 +91,6 @@ def page_size(number: int) -> int:
     if number < 0:
         raise invalid("page_size", "The page_size may not be negative.")
     return min(number or _PAGE, _PAGE)
-
-
-def page_token(at: datetime, item_id: UUID) -> str:
-    """Make a page token: the position of the last item."""
-    return urlsafe_b64encode(f"{at.isoformat()} {item_id}".encode()).decode()
 
 
 def new_profile(message: accounts_pb2.NewProfile) -> NewProfile:

@@ -1,4 +1,4 @@
-"""Page tokens of lists that go newest first: the place of the last row shown, opaque to callers."""
+"""Page tokens of lists ordered by time: the place of the last row shown, opaque to callers. Used by the rpc layers."""
 
 import base64
 import binascii

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify_service import paging
+from runtime import paging
 from runtime.errors import GatepostError, Reason
 
 
