@@ -39,7 +39,19 @@ def connect(target: str, *, issuer: str, audience: str, keys: ServiceKeys, tls: 
     interceptors: list[grpc.aio.ClientInterceptor] = [_Caller(issuer, audience, keys)]
     if tls is None:
         return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
-    return grpc.aio.secure_channel(target, tls.channel_credentials(), options=_OPTIONS, interceptors=interceptors)
+    options = [*_OPTIONS, *_checked_name(target)]
+    return grpc.aio.secure_channel(target, tls.channel_credentials(), options=options, interceptors=interceptors)
+
+
+def _checked_name(target: str) -> list[tuple[str, Any]]:
+    """Name the host that certificates are checked for, where gRPC would take a whole list of addresses for one.
+
+    All instances of a list are checked for the host of the first; with `dns:///` they are checked for the name.
+    """
+    scheme, _, addresses = target.partition(":")
+    if scheme not in {"ipv4", "ipv6"} or "," not in addresses:
+        return []
+    return [("grpc.default_authority", addresses.partition(",")[0].rpartition(":")[0].strip("[]"))]
 
 
 class _Caller(grpc.aio.UnaryUnaryClientInterceptor):

@@ -105,6 +105,12 @@ async def test_a_caller_with_a_certificate_and_a_credential_is_answered(target: 
         assert await check(channel) == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_instances_given_as_a_list_of_addresses_are_reached(target: str, authority: Authority) -> None:
+    keys, tls, listed = ServiceKeys([KEY]), authority.tls_of("gateway"), f"ipv4:{target},{target}"
+    async with grpc_client.connect(listed, issuer="gateway", audience=SERVICE, keys=keys, tls=tls) as channel:
+        assert await check(channel) == health_pb2.HealthCheckResponse.SERVING
+
+
 async def test_a_certificate_is_no_credential(target: str, authority: Authority) -> None:
     async with grpc.aio.secure_channel(target, authority.tls_of("gateway").channel_credentials()) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
