@@ -214,7 +214,7 @@ class Sessions:
         now = self._clock.now()
         session = found.session
         lifetime = timedelta(seconds=found.access_token_seconds or self._access_token_seconds)
-        expires_at = min(now + lifetime, session.expires_at).replace(microsecond=0)
+        expires_at = min(now + lifetime, session.expires_at)
         return TokenSet(
             access_token=self._tokens.mint(Kind.ACCESS, session.id, session.salt, session.generation, expires_at),
             refresh_token=self._tokens.mint(Kind.REFRESH, session.id, session.salt, session.generation),

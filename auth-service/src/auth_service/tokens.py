@@ -17,9 +17,9 @@ from uuid import UUID
 from auth_service.keys import KeyRing
 from runtime.errors import GatepostError, Reason
 
-_BODY = Struct(">BH16sII")  # kind, key id, session id, generation, expiry in unix seconds (0: see the session)
+_BODY = Struct(">BH16sIQ")  # kind, key id, session id, generation, expiry in unix milliseconds (0: see the session)
 _MAC_BYTES = 20
-_TOKEN_CHARS = 63  # base64url of body and MAC, unpadded
+_TOKEN_CHARS = 68  # base64url of body and MAC, which needs no padding
 
 
 @unique
@@ -56,11 +56,11 @@ class TokenCodec:
     def mint(
         self, kind: Kind, session_id: UUID, salt: bytes, generation: int, expires_at: datetime | None = None
     ) -> str:
-        """Return the token: 63 URL-safe characters. The same arguments and key give the same token."""
-        expiry = 0 if expires_at is None else int(expires_at.timestamp())
+        """Return the token: 68 URL-safe characters. The same arguments and key give the same token."""
+        expiry = 0 if expires_at is None else int(expires_at.timestamp() * 1000)
         key_id = self._keys.active_id
         body = _BODY.pack(kind, key_id, session_id.bytes, generation, expiry)
-        return urlsafe_b64encode(body + self._mac(key_id, salt, body)).decode().rstrip("=")
+        return urlsafe_b64encode(body + self._mac(key_id, salt, body)).decode()
 
     def parse(self, text: str, kind: Kind) -> Token:
         """Take a token apart.
@@ -71,13 +71,13 @@ class TokenCodec:
         if len(text) != _TOKEN_CHARS or not text.isascii():
             raise GatepostError(Reason.TOKEN_INVALID)
         try:
-            raw = urlsafe_b64decode(text + "=")
+            raw = urlsafe_b64decode(text)
             found, key_id, session, generation, expiry = _BODY.unpack(raw[: _BODY.size])
-        except (Base64Error, ValueError, error):
+            expires_at = datetime.fromtimestamp(expiry / 1000, UTC) if expiry else None
+        except (Base64Error, ValueError, OverflowError, OSError, error):
             raise GatepostError(Reason.TOKEN_INVALID) from None
-        if found != kind or not self._keys.knows(key_id) or urlsafe_b64encode(raw).decode().rstrip("=") != text:
+        if found != kind or not self._keys.knows(key_id) or urlsafe_b64encode(raw).decode() != text:
             raise GatepostError(Reason.TOKEN_INVALID)
-        expires_at = datetime.fromtimestamp(expiry, UTC) if expiry else None
         return Token(kind, key_id, UUID(bytes=session), generation, expires_at, raw[: _BODY.size], raw[_BODY.size :])
 
     def check(self, token: Token, salt: bytes) -> None:
