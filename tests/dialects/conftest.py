@@ -49,12 +49,12 @@ def public_app(make_app: Callable[..., App]) -> App:
 
 @pytest.fixture(scope="session")
 def hasty(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
-    """Return a stack in which everything expires within a second, and a sign-in is fresh for none."""
+    """Return a stack in which everything expires within two seconds, and a sign-in is fresh for none."""
     stack = make_stack(
         GATEPOST_CODE_SECONDS="1",
         GATEPOST_OTP_SECONDS="1",
         GATEPOST_RESET_SECONDS="1",
-        GATEPOST_ACCESS_TOKEN_SECONDS="1",
+        GATEPOST_ACCESS_TOKEN_SECONDS="2",
         GATEPOST_REFRESH_TOKEN_SECONDS="2",
         GATEPOST_REAUTH_SECONDS="0",
     )

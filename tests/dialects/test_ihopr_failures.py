@@ -391,7 +391,7 @@ async def test_a_revoked_token(ihopr: Ihopr, app: App) -> None:
 
 async def test_an_expired_token(hasty_ihopr: Ihopr, hasty_app: App) -> None:
     _, tokens = await hasty_ihopr.signed_in(hasty_app)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(2.5)
     answer = await hasty_ihopr.call("GET", "user", token=tokens["access_token"])
     assert answer.error == UNAUTHENTICATED
 
