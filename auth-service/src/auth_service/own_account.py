@@ -119,9 +119,7 @@ class OwnAccount:
         await self._limiter.check(self._per_account, subject)
         async with self._database.acquire() as connection:
             encoded = await accounts.fetch_password_hash(connection, account.id)
-        right, _ = await (
-            self._passwords.verify(current_password, encoded) if encoded else self._passwords.burn(current_password)
-        )
+        right, _ = await self._passwords.verify(current_password, encoded)
         if not right:
             await self._limiter.count_failure(self._per_account, subject)
             raise _reauth("The current_password is incorrect.")

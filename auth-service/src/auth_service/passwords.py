@@ -52,12 +52,16 @@ class Passwords:
         """
         return await self._in_pool(lambda: self._hasher.hash(_normalise(password)))
 
-    async def verify(self, password: str, encoded: str) -> tuple[bool, str | None]:
+    async def verify(self, password: str, encoded: str | None) -> tuple[bool, str | None]:
         """Say whether a password fits a hash; with a new hash of it if the stored one is cheaper than today's.
+
+        Without a hash (nobody has this address, or no password) it costs the same and never fits: see `burn`.
 
         Raises:
             GatepostError: OVERLOADED when too many hashes wait.
         """
+        if not encoded:
+            return await self.burn(password)
 
         def work() -> tuple[bool, str | None]:
             text = _normalise(password)

@@ -102,11 +102,11 @@ class SignIn:
                 connection, app.project.id, normalized, self._clock.now()
             )
         account, encoded = found or (None, None)
-        right, new_hash = await self._verify(password, encoded)
+        right, new_hash = await self._passwords.verify(password, encoded)
         if not right and app.project.sign_in_policy is not SignInPolicy.NONE:
             # The same work whether or not somebody signs up with this address at present, and the same answer whether
             # or not it has an account. A sign-up's password says nothing of the account's: failures stay counted.
-            signed_up, _ = await self._verify(password, waiting.password_hash if waiting else None)
+            signed_up, _ = await self._passwords.verify(password, waiting.password_hash if waiting else None)
             if signed_up:
                 raise GatepostError(Reason.USER_NOT_VALIDATED)
         if not right or account is None or account.state is AccountState.DISABLED:
@@ -118,9 +118,6 @@ class SignIn:
             async with self._database.acquire() as connection:
                 await accounts.replace_password_hash(connection, account.id, encoded, new_hash)
         return account
-
-    async def _verify(self, password: str, encoded: str | None) -> tuple[bool, str | None]:
-        return await (self._passwords.verify(password, encoded) if encoded else self._passwords.burn(password))
 
     async def _by_mail(self, app: App, proof: Pkce | None, login: str) -> OpenChallenge:
         kind, normalized = identifiers.login(login)
