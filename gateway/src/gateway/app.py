@@ -28,6 +28,7 @@ from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
 
 _MAX_HOST_LENGTH = 255
+_MAX_USER_AGENT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,15 @@ class App:
         path = request.rel_url.raw_path
         address, request_id = self.addresses.identify(request.remote or "", request.headers)
         deadline = monotonic() + self.settings.request_timeout_seconds
-        with bound(CallContext(request_id=request_id, client_address=address, deadline=deadline)):
-            match = self.table.find(request.method, path)
+        match = self.table.find(request.method, path)
+        context = CallContext(
+            request_id=request_id,
+            client_address=address,
+            deadline=deadline,
+            user_agent=_user_agent(request),
+            dialect=match.dialect.name,
+        )
+        with bound(context):
             call = self._call(request, match)
             reply, outcome = await self._answer(request, match, call)
             headers = {"X-Request-Id": request_id}
@@ -76,6 +84,7 @@ class App:
             segments=match.segments,
             host=_host(request),
             mount=match.mount,
+            target=request.rel_url.raw_path_qs,
             public_url=self.settings.public_url,
         )
 
@@ -99,7 +108,9 @@ class App:
         with self.limits.at_work(route.limit):
             route.guard.check(call)
             call.query = parse_query(request.rel_url.raw_query_string)
-            return await route.handler(call)
+            if route.form is None:
+                return await route.handler(call)
+            return await route.handler(call, await call.read(route.form))
 
     async def _share(
         self, request: web.BaseRequest, match: Match, reply: Reply, outcome: Outcome, headers: dict[str, str]
@@ -113,6 +124,11 @@ class App:
             headers.update(self.origins.preflight(match.allow))
             return Reply(status=204), Outcome(204, 204, "ok")
         return reply, outcome
+
+
+def _user_agent(request: web.BaseRequest) -> str:
+    """What the client calls itself, shortened; for people, in lists of their sessions."""
+    return "".join(filter(str.isprintable, request.headers.get("User-Agent", "")[:_MAX_USER_AGENT_LENGTH]))
 
 
 def _host(request: web.BaseRequest) -> str:

@@ -35,6 +35,7 @@ class Call:
         segments: The parts of the path that the route names in braces.
         host: The Host header, empty if there is none; worth no more than the client's word.
         mount: Project of the path prefix `/t/{project}`, empty without.
+        target: Path and query as sent.
         public_url: Base of links, without a trailing slash.
         token: What a guard found to prove the caller; empty without one.
     """
@@ -49,6 +50,7 @@ class Call:
     segments: Mapping[str, str]
     host: str
     mount: str
+    target: str = field(repr=False)
     public_url: str
     token: str = field(default="", repr=False)
     _project: Project | None = None
@@ -68,6 +70,15 @@ class Call:
             raise GatepostError(Reason.MALFORMED_REQUEST, f"the header {name} cannot be read")
         return values[0].strip()
 
+    def cookie(self, name: str) -> str:
+        """Return a cookie, empty if absent; of two with one name the first (RFC 6265 section 5.4 leaves it open)."""
+        for header in self.headers.getall("Cookie", ()):
+            for pair in header.split(";"):
+                key, _, value = pair.partition("=")
+                if key.strip() == name:
+                    return value.strip().strip('"')
+        return ""
+
     async def read(self, form: type[Form]) -> Form:
         """Fill a form (see `fields`) from query and body, as far as the route takes them.
 
@@ -86,5 +97,8 @@ class Call:
             GatepostError: NOT_FOUND, or UNAVAILABLE.
         """
         if self._project is None:
-            self._project = await self.clients.project(mount=self.mount, host=self.host)
+            if self.mount:
+                self._project = await self.clients.project(self.mount)
+            else:
+                self._project = await self.clients.project_of_host(self.host)
         return self._project

@@ -14,16 +14,24 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from gatepost.auth.v1.accounts_pb2_grpc import AccountServiceStub
 from gatepost.auth.v1.apps_pb2 import CheckOriginRequest
-from gatepost.auth.v1.apps_pb2_grpc import AppServiceStub
+from gatepost.auth.v1.apps_pb2_grpc import AppServiceStub, OwnAppServiceStub
+from gatepost.auth.v1.directory_pb2_grpc import DirectoryServiceStub
+from gatepost.auth.v1.forms_pb2 import TokenForm
+from gatepost.auth.v1.grants_pb2_grpc import GrantServiceStub
+from gatepost.auth.v1.links_pb2_grpc import LinkServiceStub
 from gatepost.auth.v1.projects_pb2 import GetProjectRequest, Project, ResolveProjectRequest
 from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceStub
 from gatepost.auth.v1.sign_in_pb2 import SignUpRequest, SignUpResponse
 from gatepost.auth.v1.sign_in_pb2_grpc import SignInServiceStub
 from gatepost.auth.v1.tokens_pb2 import AuthenticateRequest, AuthenticateResponse
 from gatepost.auth.v1.tokens_pb2_grpc import TokenServiceStub
+from gatepost.notify.v1.devices_pb2_grpc import DeviceServiceStub
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
+from gatepost.users.v1.locations_pb2_grpc import LocationServiceStub
+from gatepost.users.v1.pictures_pb2_grpc import PictureServiceStub
 from gatepost.users.v1.profiles_pb2 import GetProfileRequest, Profile
 from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
+from gateway.recent import Recent
 from runtime.context import CallContext, bound
 from runtime.errors import GatepostError, Reason
 
@@ -34,6 +42,7 @@ _QUICK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
 # Long enough for a crashed service to be back.
 _PATIENT_SECONDS = 5.0
+_PROJECTS = 1024
 
 
 class Clients:
@@ -43,41 +52,68 @@ class Clients:
         auth: Channel to auth-service.
         users: Channel to user-service.
         notify: Channel to notify-service.
+        project_cache_seconds: How long what is known of a project is taken for true.
     """
 
-    def __init__(self, *, auth: grpc.aio.Channel, users: grpc.aio.Channel, notify: grpc.aio.Channel) -> None:
+    def __init__(
+        self,
+        *,
+        auth: grpc.aio.Channel,
+        users: grpc.aio.Channel,
+        notify: grpc.aio.Channel,
+        project_cache_seconds: float = 0,
+    ) -> None:
         self._channels = {"auth-service": auth, "user-service": users, "notify-service": notify}
         self._health = {name: HealthStub(channel).Check for name, channel in self._channels.items()}
         self.sign_in = SignInServiceStub(auth)
         self.tokens = TokenServiceStub(auth)
         self.accounts = AccountServiceStub(auth)
+        self.apps = AppServiceStub(auth)
+        self.own_apps = OwnAppServiceStub(auth)
+        self.grants = GrantServiceStub(auth)
+        self.directory = DirectoryServiceStub(auth)
+        self.links = LinkServiceStub(auth)
+        self.profiles = ProfileServiceStub(users)
+        self.pictures = PictureServiceStub(users)
+        self.locations = LocationServiceStub(users)
         self.messages = MessageServiceStub(notify)
-        self._apps = AppServiceStub(auth)
+        self.devices = DeviceServiceStub(notify)
         self._projects = ProjectServiceStub(auth)
-        self._profiles = ProfileServiceStub(users)
+        self._by_name = Recent(self._get_project, seconds=project_cache_seconds, entries=_PROJECTS)
+        self._by_host = Recent(self._resolve_project, seconds=project_cache_seconds, entries=_PROJECTS)
 
     async def sign_up(self, request: SignUpRequest) -> SignUpResponse:
         """SignInService.SignUp, tried again at most once: `user_id` makes it idempotent."""
         return await _twice(self.sign_in.SignUp, request)
 
-    async def authenticate(self, access_token: str) -> AuthenticateResponse:
+    async def authenticate(
+        self, access_token: str, form: TokenForm.ValueType = TokenForm.TOKEN_FORM_PAIR
+    ) -> AuthenticateResponse:
         """TokenService.Authenticate."""
-        return await _twice(self.tokens.Authenticate, AuthenticateRequest(access_token=access_token))
+        return await _twice(self.tokens.Authenticate, AuthenticateRequest(access_token=access_token, form=form))
 
     async def profile(self, user_id: str, *, patient: bool = False) -> Profile:
         """ProfileService.GetProfile; when patient, tried for seconds, since what led here cannot be done again."""
         patience = _PATIENT_SECONDS if patient else _QUICK_SECONDS
-        return (await _again(self._profiles.GetProfile, GetProfileRequest(user_id=user_id), patience)).profile
+        return (await _again(self.profiles.GetProfile, GetProfileRequest(user_id=user_id), patience)).profile
 
-    async def project(self, *, mount: str, host: str) -> Project:
-        """ProjectService.GetProject by mount, or ResolveProject by host."""
-        if mount:
-            return (await _twice(self._projects.GetProject, GetProjectRequest(name=mount))).project
+    async def project(self, name: str) -> Project:
+        """ProjectService.GetProject, remembered for a moment."""
+        return await self._by_name.get(name)
+
+    async def project_of_host(self, host: str) -> Project:
+        """ProjectService.ResolveProject, remembered for a moment."""
+        return await self._by_host.get(host)
+
+    async def _get_project(self, name: str) -> Project:
+        return (await _twice(self._projects.GetProject, GetProjectRequest(name=name))).project
+
+    async def _resolve_project(self, host: str) -> Project:
         return (await _twice(self._projects.ResolveProject, ResolveProjectRequest(host=host))).project
 
     async def origin_allowed(self, origin: str) -> bool:
         """AppService.CheckOrigin."""
-        return (await _twice(self._apps.CheckOrigin, CheckOriginRequest(origin=origin))).allowed
+        return (await _twice(self.apps.CheckOrigin, CheckOriginRequest(origin=origin))).allowed
 
     async def ready(self, timeout_seconds: float) -> dict[str, bool]:
         """Ask every service whether it serves; all at once."""

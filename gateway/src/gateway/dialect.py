@@ -4,8 +4,10 @@ A dialect is one file in `dialects/` and one entry in its tuple. Nothing here kn
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from inspect import signature
+from typing import Any, get_type_hints
 
 from gateway.call import Call
 from gateway.fields import Takes
@@ -14,7 +16,8 @@ from gateway.limits import Limit
 from gateway.reply import Reply
 from runtime.errors import GatepostError, Reason
 
-Handler = Callable[[Call], Awaitable[Reply]]
+# `(call)`, or `(call, form)` where the second parameter's annotation says what is read (see `fields`).
+Handler = Callable[..., Awaitable[Reply]]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _ERROR_STATUSES = range(400, 600)
 
@@ -57,10 +60,12 @@ class Route:
     Args:
         methods: Such as `GET` or `GET POST`.
         path: Without trailing slash; a segment in braces matches anything and is named by it.
-        handler: Makes the answer, or raises GatepostError.
+        handler: Makes the answer, or raises GatepostError; its docstring says what it does.
         guard: See `guards`.
         limit: See `limits`.
         takes: Where parameters are read; by default the query for GET and HEAD, the body for others.
+        answer: What a success looks like in JSON: a TypedDict; None for pages, pictures and redirects.
+        form: What the handler reads, from its signature; None if it reads nothing. Not given.
 
     Raises:
         ValueError: The path or a method is not well-formed.
@@ -72,8 +77,11 @@ class Route:
     guard: Guard
     limit: Limit
     takes: Takes | None = None
+    answer: Any = None
+    form: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "form", _form_of(self.handler))
         if not self.path.startswith("/") or (self.path.endswith("/") and self.path != "/"):
             raise ValueError(f"route {self.path!r} must begin with a slash and not end with one")
         if not self.methods or not _METHODS.issuperset(self.methods.split()):
@@ -82,6 +90,11 @@ class Route:
     def takes_for(self, method: str) -> Takes:
         """Where parameters of a request by this method are read."""
         return self.takes or (Takes.QUERY if method in {"GET", "HEAD"} else Takes.BODY)
+
+
+def _form_of(handler: Handler) -> Any:
+    parameters = list(signature(handler).parameters)
+    return get_type_hints(handler)[parameters[1]] if len(parameters) > 1 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

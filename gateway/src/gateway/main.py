@@ -58,6 +58,7 @@ def connect_services(settings: GatewaySettings) -> Clients:
         auth=connect(settings.auth_target, issuer=NAME, audience="auth-service", keys=keys, tls=tls),
         users=connect(settings.users_target, issuer=NAME, audience="user-service", keys=keys, tls=tls),
         notify=connect(settings.notify_target, issuer=NAME, audience="notify-service", keys=keys, tls=tls),
+        project_cache_seconds=settings.project_cache_seconds,
     )
 
 

@@ -4,10 +4,9 @@ Never with credentials: tokens travel in headers that scripts set themselves.
 """
 
 import re
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from time import monotonic
 
+from gateway.recent import Recent
 from runtime.errors import GatepostError
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,255}")
@@ -25,27 +24,17 @@ class Origins:
     """
 
     def __init__(self, ask: Callable[[str], Awaitable[bool]], *, cache_seconds: float, cache_entries: int) -> None:
-        self._ask = ask
         self._seconds = cache_seconds
-        self._entries = cache_entries
-        self._known: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        self._known = Recent(ask, seconds=cache_seconds, entries=cache_entries)
 
     async def allows(self, origin: str) -> bool:
         """Say whether pages of `origin` may read; when it cannot be found out, what was last known, else no."""
         if not _ORIGIN.fullmatch(origin):
             return False
-        asked, allowed = self._known.get(origin, (float("-inf"), False))
-        if monotonic() - asked < self._seconds:
-            return allowed
         try:
-            allowed = await self._ask(origin)
+            return await self._known.get(origin)
         except GatepostError:
-            return allowed
-        self._known[origin] = (monotonic(), allowed)
-        self._known.move_to_end(origin)
-        if len(self._known) > self._entries:
-            self._known.popitem(last=False)
-        return allowed
+            return False
 
     def preflight(self, methods: tuple[str, ...]) -> dict[str, str]:
         """Headers that permit a request by one of `methods`."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 from aiohttp import web
@@ -18,6 +19,7 @@ _HEADERS = {
     "Server": "gatepost",
 }
 _JSON = {**_HEADERS, "Content-Type": "application/json"}
+_REDIRECTS = frozenset({302, 303})
 _RETRY_STATUSES = frozenset({429, 503})
 # RFC 6750 section 3.1: no error code when the request carried no token at all.
 _CHALLENGES = {
@@ -44,22 +46,35 @@ async def error_reply(dialect: Dialect, error: GatepostError, call: Call, allow:
     written = await dialect.error_body(Failure(error, rendering, call))
     headers = {**written.headers, **_error_headers(error, rendering.status, allow)}
     status = rendering.status
-    if _mode(dialect, error) is StatusMode.LEGACY and dialect.legacy_status is not None:
+    if written.status in _REDIRECTS:
+        status = written.status
+    elif dialect.legacy_status is not None and await _mode(dialect, error, call) is StatusMode.LEGACY:
         status = dialect.legacy_status
         headers["X-Error"] = error.reason.value
-    return Reply(status=status, json=written.json, body=written.body, headers=headers), rendering.status
+    answer = Reply(status=status, json=written.json, body=written.body, headers=headers, cookies=written.cookies)
+    return answer, rendering.status
 
 
 def response(reply: Reply, more: Mapping[str, str]) -> web.Response:
     """Put a reply and further headers into a response."""
     if reply.json is None:
-        return web.Response(status=reply.status, body=reply.body, headers={**_HEADERS, **reply.headers, **more})
-    return web.Response(status=reply.status, body=_encode(reply.json), headers={**_JSON, **reply.headers, **more})
+        answer = web.Response(status=reply.status, body=reply.body, headers={**_HEADERS, **reply.headers, **more})
+    else:
+        answer = web.Response(status=reply.status, body=_encode(reply.json), headers={**_JSON, **reply.headers, **more})
+    for cookie in reply.cookies:
+        answer.headers.add("Set-Cookie", cookie)
+    return answer
 
 
-def _mode(dialect: Dialect, error: GatepostError) -> StatusMode:
-    """An app's own mode travels in the error, because only the service that knows the app can tell."""
-    given = error.metadata.get("status_mode")
+async def _mode(dialect: Dialect, error: GatepostError, call: Call) -> StatusMode:
+    """An app's own mode travels in the error, because only the service that knows the app can tell; else its project's.
+
+    Where no app is known, the project is the one that the path prefix or the host stands for.
+    """
+    given = error.metadata.get("status_mode", "")
+    if not given:
+        with suppress(GatepostError):
+            given = (await call.project()).status_modes.get(dialect.name, "")
     return StatusMode(given) if given in set(StatusMode) else dialect.default_mode
 
 

@@ -20,12 +20,14 @@ class Reply(msgspec.Struct, frozen=True):
         json: Any value msgspec can encode; None when the answer is something else.
         body: The answer when it is not JSON; `headers` then names its Content-Type.
         headers: More headers.
+        cookies: Values of Set-Cookie headers.
     """
 
     status: int = 200
     json: Any = None
     body: bytes = b""
     headers: Mapping[str, str] = _NO_HEADERS
+    cookies: tuple[str, ...] = ()
 
 
 def page(html: str, *, status: int = 200, policy: str = _PAGE_POLICY) -> Reply:

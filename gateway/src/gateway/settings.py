@@ -51,6 +51,9 @@ class GatewaySettings(SharedSettings):
     uploads_limit_count: int = Field(8, ge=1, description="Most uploads at work at once; beyond, 503.")
     origin_cache_seconds: float = Field(30.0, ge=0, description="How long an answer about a CORS origin is kept.")
     origin_cache_entries: int = Field(1024, ge=1, description="Most CORS origins remembered.")
+    project_cache_seconds: float = Field(
+        2.0, ge=0, description="How long what is known of a project (branding, status modes) is kept."
+    )
     ready_cache_seconds: float = Field(0.5, ge=0, description="How long a readiness answer is kept.")
     ready_timeout_seconds: float = Field(0.5, gt=0, description="A service that takes longer is not ready.")
 

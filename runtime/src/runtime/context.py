@@ -6,7 +6,7 @@ Set by the gateway for each HTTP request and by `grpc_server` for each RPC; read
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 
@@ -19,12 +19,20 @@ class CallContext:
         client_address: Address of the public client, empty for internal callers.
         caller: Name of the calling service, proven by its credential; empty in the gateway.
         deadline: When the answer is no longer wanted, in `time.monotonic` seconds; None for never.
+        user_agent: User-Agent header of the public client, shortened; empty for internal callers.
+        language: BCP 47 tag the person prefers, as far as known; empty otherwise.
+        dialect: Name of the wire format the client speaks; empty for internal callers.
+        error_metadata: What a use case wants every error of this call to carry (see `GatepostError.metadata`).
     """
 
     request_id: str = ""
     client_address: str = ""
     caller: str = ""
     deadline: float | None = None
+    user_agent: str = ""
+    language: str = ""
+    dialect: str = ""
+    error_metadata: dict[str, str] = field(default_factory=dict, compare=False)
 
     def remaining_seconds(self) -> float | None:
         """Seconds until the deadline, at least 0; None without one."""

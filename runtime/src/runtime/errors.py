@@ -23,6 +23,10 @@ class Reason(StrEnum):
     CLIENT_BAD_SECRET = "client_bad_secret"  # noqa: S105 a reason, not a secret
     BAD_CREDENTIALS = "bad_credentials"
     USER_NOT_VALIDATED = "user_not_validated"
+    SECOND_FACTOR_REQUIRED = "second_factor_required"
+    API_KEY_INVALID = "api_key_invalid"
+    IDENTITY_INVALID = "identity_invalid"
+    IDENTITY_UNKNOWN = "identity_unknown"
     CODE_INVALID = "code_invalid"
     CHALLENGE_FAILED = "challenge_failed"
     TOKEN_MISSING = "token_missing"  # noqa: S105 a reason, not a secret
@@ -31,6 +35,7 @@ class Reason(StrEnum):
     SCOPE_MISSING = "scope_missing"
     EMAIL_TAKEN = "email_taken"
     USERNAME_TAKEN = "username_taken"
+    IDENTITY_TAKEN = "identity_taken"
     WEAK_PASSWORD = "weak_password"  # noqa: S105 a reason, not a secret
     ROLE_UNKNOWN = "role_unknown"
     ROLE_FORBIDDEN = "role_forbidden"
@@ -125,6 +130,10 @@ STATUS: Mapping[Reason, grpc.StatusCode] = {
     Reason.CLIENT_BAD_SECRET: grpc.StatusCode.UNAUTHENTICATED,
     Reason.BAD_CREDENTIALS: grpc.StatusCode.UNAUTHENTICATED,
     Reason.USER_NOT_VALIDATED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.SECOND_FACTOR_REQUIRED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.API_KEY_INVALID: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.IDENTITY_INVALID: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.IDENTITY_UNKNOWN: grpc.StatusCode.NOT_FOUND,
     Reason.CODE_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.CHALLENGE_FAILED: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.TOKEN_MISSING: grpc.StatusCode.UNAUTHENTICATED,
@@ -133,6 +142,7 @@ STATUS: Mapping[Reason, grpc.StatusCode] = {
     Reason.SCOPE_MISSING: grpc.StatusCode.PERMISSION_DENIED,
     Reason.EMAIL_TAKEN: grpc.StatusCode.ALREADY_EXISTS,
     Reason.USERNAME_TAKEN: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.IDENTITY_TAKEN: grpc.StatusCode.ALREADY_EXISTS,
     Reason.WEAK_PASSWORD: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.ROLE_UNKNOWN: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.ROLE_FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 
@@ -72,6 +73,9 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
             ("authorization", f"Bearer {self._keys.mint(self._issuer, self._audience)}"),
             ("gatepost-request-id", context.request_id),
             ("gatepost-client-address", context.client_address),
+            ("gatepost-user-agent", quote(context.user_agent)),
+            ("gatepost-language", context.language),
+            ("gatepost-dialect", context.dialect),
         )
         remaining = context.remaining_seconds()
         timeout = _DEFAULT_TIMEOUT_SECONDS if remaining is None else remaining * _SHAVE

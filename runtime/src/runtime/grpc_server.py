@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, cast
+from urllib.parse import unquote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -132,13 +133,16 @@ class _Guard(grpc.aio.ServerInterceptor):
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
             reason = "cancelled"  # by the client, or by its deadline
+            told: dict[str, str] = {}
             try:
-                with bound(self._call_context(method, context)):
+                with bound(self._call_context(method, context)) as at_hand:
+                    told = at_hand.error_metadata
                     response = await behaviour(request, context)
                 reason = "ok"
                 return response  # noqa: TRY300 what follows is for errors
             except Exception as exc:  # noqa: BLE001 the one place where errors become statuses
                 error = self._classify(method, exc)
+                error.metadata = {**told, **error.metadata}
                 reason = error.reason.value
             finally:
                 RPC_SECONDS.labels(method, reason).observe(time.perf_counter() - started)
@@ -172,6 +176,9 @@ class _Guard(grpc.aio.ServerInterceptor):
         return CallContext(
             request_id=str(metadata.get("gatepost-request-id", "")),
             client_address=str(metadata.get("gatepost-client-address", "")),
+            user_agent=unquote(str(metadata.get("gatepost-user-agent", ""))),
+            language=str(metadata.get("gatepost-language", "")),
+            dialect=str(metadata.get("gatepost-dialect", "")),
             caller=caller,
             deadline=None if remaining is None else time.monotonic() + remaining,
         )

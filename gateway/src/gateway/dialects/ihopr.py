@@ -117,8 +117,7 @@ class _UpdateRole:
     role: str = text()
 
 
-async def _login(call: Call) -> Reply:
-    form = await call.read(_Login)
+async def _login(call: Call, form: _Login) -> Reply:
     answer = await call.clients.sign_in.SignIn(
         SignInRequest(
             client=_credentials(form),
@@ -130,8 +129,7 @@ async def _login(call: Call) -> Reply:
     return _next_step(answer.result)
 
 
-async def _signup(call: Call) -> Reply:
-    form = await call.read(_Signup)
+async def _signup(call: Call, form: _Signup) -> Reply:
     answer = await call.clients.sign_up(
         SignUpRequest(
             user_id=str(uuid4()),
@@ -147,27 +145,23 @@ async def _signup(call: Call) -> Reply:
     return _next_step(answer.result)
 
 
-async def _otp_code(call: Call) -> Reply:
-    form = await call.read(_OtpCode)
+async def _otp_code(call: Call, form: _OtpCode) -> Reply:
     return await _verify(call, ChallengePurpose.CHALLENGE_PURPOSE_OTP, form.otp_token, form.otp_code)
 
 
-async def _two_step_auth_code(call: Call) -> Reply:
-    form = await call.read(_TwoStepAuthCode)
+async def _two_step_auth_code(call: Call, form: _TwoStepAuthCode) -> Reply:
     purpose = ChallengePurpose.CHALLENGE_PURPOSE_TWO_STEP
     return await _verify(call, purpose, form.two_step_auth_token, form.two_step_auth_code)
 
 
-async def _send_reset_password_code(call: Call) -> Reply:
-    form = await call.read(_SendResetPasswordCode)
+async def _send_reset_password_code(call: Call, form: _SendResetPasswordCode) -> Reply:
     answer = await call.clients.sign_in.StartPasswordReset(
         StartPasswordResetRequest(client=_credentials(form), email=form.email)
     )
     return _success(message="Reset Password code sent successfully.", reset_password_token=answer.challenge.handle)
 
 
-async def _reset_password(call: Call) -> Reply:
-    form = await call.read(_ResetPassword)
+async def _reset_password(call: Call, form: _ResetPassword) -> Reply:
     await call.clients.sign_in.CompletePasswordReset(
         CompletePasswordResetRequest(
             handle=form.reset_password_token, code=form.reset_password_code, password=form.password
@@ -176,16 +170,14 @@ async def _reset_password(call: Call) -> Reply:
     return _success()
 
 
-async def _access_token(call: Call) -> Reply:
-    form = await call.read(_AccessToken)
+async def _access_token(call: Call, form: _AccessToken) -> Reply:
     answer = await call.clients.tokens.ExchangeCode(
         ExchangeCodeRequest(client=_credentials(form), code=form.code, code_verifier=form.code_verifier)
     )
     return await _tokens(call, answer.tokens, answer.account)
 
 
-async def _refresh_token(call: Call) -> Reply:
-    form = await call.read(_RefreshToken)
+async def _refresh_token(call: Call, form: _RefreshToken) -> Reply:
     answer = await call.clients.tokens.RefreshTokens(
         RefreshTokensRequest(client=_credentials(form), refresh_token=form.refresh_token)
     )
@@ -203,8 +195,7 @@ async def _user(call: Call) -> Reply:
     return _success(user=_describe(account, await call.clients.profile(account.user_id)))
 
 
-async def _update(call: Call) -> Reply:
-    form = await call.read(_Update)
+async def _update(call: Call, form: _Update) -> Reply:
     request = UpdateOwnAccountRequest(
         access_token=call.token,
         password=form.password,
@@ -217,8 +208,7 @@ async def _update(call: Call) -> Reply:
     return await _updated(call, await call.clients.accounts.UpdateOwnAccount(request))
 
 
-async def _update_role(call: Call) -> Reply:
-    form = await call.read(_UpdateRole)
+async def _update_role(call: Call, form: _UpdateRole) -> Reply:
     request = UpdateOwnAccountRequest(access_token=call.token, role=form.role)
     return await _updated(call, await call.clients.accounts.UpdateOwnAccount(request))
 
@@ -306,6 +296,10 @@ ERRORS: Mapping[Reason, Rendering] = {
     Reason.CLIENT_BAD_SECRET: _CLIENT,
     Reason.BAD_CREDENTIALS: Rendering(401, "These credentials do not match our records."),
     Reason.USER_NOT_VALIDATED: Rendering(403, "Your account is not verified."),
+    Reason.SECOND_FACTOR_REQUIRED: _FORBIDDEN,
+    Reason.API_KEY_INVALID: _CLIENT,
+    Reason.IDENTITY_INVALID: _CLIENT,
+    Reason.IDENTITY_UNKNOWN: _NOT_FOUND,
     Reason.CODE_INVALID: Rendering(400, "The authorization code is invalid or has expired."),
     Reason.CHALLENGE_FAILED: Rendering(400, "The code is invalid or has expired."),
     Reason.TOKEN_MISSING: _UNAUTHENTICATED,
@@ -314,6 +308,7 @@ ERRORS: Mapping[Reason, Rendering] = {
     Reason.SCOPE_MISSING: _FORBIDDEN,
     Reason.EMAIL_TAKEN: _INVALID,
     Reason.USERNAME_TAKEN: _INVALID,
+    Reason.IDENTITY_TAKEN: _CONFLICT,
     Reason.WEAK_PASSWORD: _INVALID,
     Reason.ROLE_UNKNOWN: _INVALID,
     Reason.ROLE_FORBIDDEN: _FORBIDDEN,

@@ -22,54 +22,84 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gatepost.auth.v1 import forms_pb2 as gatepost_dot_auth_dot_v1_dot_forms__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgatepost/auth/v1/accounts.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n\x07\x41\x63\x63ount\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.gatepost.auth.v1.AccountState\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x16\n\x0e\x65mail_verified\x18\x06 \x01(\x08\x12\x10\n\x08username\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\nNewProfile\x12\x12\n\nfirst_name\x18\x01 \x01(\t\x12\x11\n\tlast_name\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x11\n\x04meta\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_meta\"S\n\nAccountRef\x12\x11\n\x07user_id\x18\x01 \x01(\tH\x00\x12+\n\x05\x65mail\x18\x02 \x01(\x0b\x32\x1a.gatepost.auth.v1.EmailRefH\x00\x42\x05\n\x03ref\"*\n\x08\x45mailRef\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"\xbc\x01\n\x14\x43reateAccountRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x10\n\x08password\x18\x04 \x01(\t\x12\x10\n\x08username\x18\x05 \x01(\t\x12\x0c\n\x04role\x18\x06 \x01(\t\x12\x12\n\nunverified\x18\x07 \x01(\x08\x12-\n\x07profile\x18\x08 \x01(\x0b\x32\x1c.gatepost.auth.v1.NewProfile\"C\n\x15\x43reateAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"B\n\x11GetAccountRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"@\n\x12GetAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"M\n\x13ListAccountsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x14ListAccountsResponse\x12+\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x0eSetRoleRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\x12\x0c\n\x04role\x18\x02 \x01(\t\"=\n\x0fSetRoleResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"v\n\x16SetAccountStateRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.gatepost.auth.v1.AccountState\"E\n\x17SetAccountStateResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"E\n\x14\x44\x65leteAccountRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"C\n\x15\x44\x65leteAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x8f\x02\n\x17UpdateOwnAccountRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x63urrent_password\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04role\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nfirst_name\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x16\n\tlast_name\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x12\n\x05phone\x18\x07 \x01(\tH\x05\x88\x01\x01\x42\x0b\n\t_passwordB\x13\n\x11_current_passwordB\x07\n\x05_roleB\r\n\x0b_first_nameB\x0c\n\n_last_nameB\x08\n\x06_phone\"\x88\x01\n\x18UpdateOwnAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12/\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*~\n\x0c\x41\x63\x63ountState\x12\x1d\n\x19\x41\x43\x43OUNT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATE_PENDING\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_STATE_ACTIVE\x10\x02\x12\x1a\n\x16\x41\x43\x43OUNT_STATE_DISABLED\x10\x03\x32\xaf\x05\n\x0e\x41\x63\x63ountService\x12`\n\rCreateAccount\x12&.gatepost.auth.v1.CreateAccountRequest\x1a\'.gatepost.auth.v1.CreateAccountResponse\x12W\n\nGetAccount\x12#.gatepost.auth.v1.GetAccountRequest\x1a$.gatepost.auth.v1.GetAccountResponse\x12]\n\x0cListAccounts\x12%.gatepost.auth.v1.ListAccountsRequest\x1a&.gatepost.auth.v1.ListAccountsResponse\x12N\n\x07SetRole\x12 .gatepost.auth.v1.SetRoleRequest\x1a!.gatepost.auth.v1.SetRoleResponse\x12\x66\n\x0fSetAccountState\x12(.gatepost.auth.v1.SetAccountStateRequest\x1a).gatepost.auth.v1.SetAccountStateResponse\x12`\n\rDeleteAccount\x12&.gatepost.auth.v1.DeleteAccountRequest\x1a\'.gatepost.auth.v1.DeleteAccountResponse\x12i\n\x10UpdateOwnAccount\x12).gatepost.auth.v1.UpdateOwnAccountRequest\x1a*.gatepost.auth.v1.UpdateOwnAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgatepost/auth/v1/accounts.proto\x12\x10gatepost.auth.v1\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\x07\x41\x63\x63ount\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.gatepost.auth.v1.AccountState\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x16\n\x0e\x65mail_verified\x18\x06 \x01(\x08\x12\x10\n\x08username\x18\x07 \x01(\t\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nproject_id\x18\n \x01(\t\x12\x10\n\x08language\x18\x0b \x01(\t\x12.\n\nclose_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0chas_password\x18\r \x01(\x08\"\xf3\x01\n\nNewProfile\x12\x12\n\nfirst_name\x18\x01 \x01(\t\x12\x11\n\tlast_name\x18\x02 \x01(\t\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x11\n\x04meta\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06gender\x18\x05 \x01(\t\x12\x12\n\nbirth_date\x18\x06 \x01(\t\x12\x13\n\x0blocation_id\x18\x07 \x01(\x03\x12\x15\n\x08latitude\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tlongitude\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x08language\x18\n \x01(\tB\x07\n\x05_metaB\x0b\n\t_latitudeB\x0c\n\n_longitude\"S\n\nAccountRef\x12\x11\n\x07user_id\x18\x01 \x01(\tH\x00\x12+\n\x05\x65mail\x18\x02 \x01(\x0b\x32\x1a.gatepost.auth.v1.EmailRefH\x00\x42\x05\n\x03ref\"*\n\x08\x45mailRef\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\"\xbc\x01\n\x14\x43reateAccountRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x10\n\x08password\x18\x04 \x01(\t\x12\x10\n\x08username\x18\x05 \x01(\t\x12\x0c\n\x04role\x18\x06 \x01(\t\x12\x12\n\nunverified\x18\x07 \x01(\x08\x12-\n\x07profile\x18\x08 \x01(\x0b\x32\x1c.gatepost.auth.v1.NewProfile\"C\n\x15\x43reateAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"B\n\x11GetAccountRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"@\n\x12GetAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"M\n\x13ListAccountsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\\\n\x14ListAccountsResponse\x12+\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x0eSetRoleRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\x12\x0c\n\x04role\x18\x02 \x01(\t\"=\n\x0fSetRoleResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"v\n\x16SetAccountStateRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.gatepost.auth.v1.AccountState\"E\n\x17SetAccountStateResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"E\n\x14\x44\x65leteAccountRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"C\n\x15\x44\x65leteAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\xde\x02\n\x17UpdateOwnAccountRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10\x63urrent_password\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04role\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x17\n\nfirst_name\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x16\n\tlast_name\x18\x06 \x01(\tH\x04\x88\x01\x01\x12\x12\n\x05phone\x18\x07 \x01(\tH\x05\x88\x01\x01\x12)\n\x04\x66orm\x18\x08 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x15\n\x08username\x18\t \x01(\tH\x06\x88\x01\x01\x42\x0b\n\t_passwordB\x13\n\x11_current_passwordB\x07\n\x05_roleB\r\n\x0b_first_nameB\x0c\n\n_last_nameB\x08\n\x06_phoneB\x0b\n\t_username\"\x88\x01\n\x18UpdateOwnAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\x12/\n\x0bupdate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x01\n\x17StartEmailChangeRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x18\n\x10\x63urrent_password\x18\x04 \x01(\t\"[\n\x18StartEmailChangeResponse\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x1a\x43ompleteEmailChangeRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x0e\n\x06handle\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\"I\n\x1b\x43ompleteEmailChangeResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x83\x01\n\x17StartPhoneChangeRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x18\n\x10\x63urrent_password\x18\x04 \x01(\t\"[\n\x18StartPhoneChangeResponse\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x01\n\x1a\x43ompletePhoneChangeRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\r\n\x05phone\x18\x03 \x01(\t\x12\x0e\n\x06handle\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\"\x1d\n\x1b\x43ompletePhoneChangeResponse\"X\n\x15SendEmailProofRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x18\n\x16SendEmailProofResponse\"s\n\x16\x43loseOwnAccountRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x18\n\x10\x63urrent_password\x18\x03 \x01(\t\"I\n\x17\x43loseOwnAccountResponse\x12.\n\nclose_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x17\x45xportOwnAccountRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"A\n\x18\x45xportOwnAccountResponse\x12%\n\x04\x64\x61ta\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct*~\n\x0c\x41\x63\x63ountState\x12\x1d\n\x19\x41\x43\x43OUNT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATE_PENDING\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_STATE_ACTIVE\x10\x02\x12\x1a\n\x16\x41\x43\x43OUNT_STATE_DISABLED\x10\x03\x32\xa5\x0b\n\x0e\x41\x63\x63ountService\x12`\n\rCreateAccount\x12&.gatepost.auth.v1.CreateAccountRequest\x1a\'.gatepost.auth.v1.CreateAccountResponse\x12W\n\nGetAccount\x12#.gatepost.auth.v1.GetAccountRequest\x1a$.gatepost.auth.v1.GetAccountResponse\x12]\n\x0cListAccounts\x12%.gatepost.auth.v1.ListAccountsRequest\x1a&.gatepost.auth.v1.ListAccountsResponse\x12N\n\x07SetRole\x12 .gatepost.auth.v1.SetRoleRequest\x1a!.gatepost.auth.v1.SetRoleResponse\x12\x66\n\x0fSetAccountState\x12(.gatepost.auth.v1.SetAccountStateRequest\x1a).gatepost.auth.v1.SetAccountStateResponse\x12`\n\rDeleteAccount\x12&.gatepost.auth.v1.DeleteAccountRequest\x1a\'.gatepost.auth.v1.DeleteAccountResponse\x12i\n\x10UpdateOwnAccount\x12).gatepost.auth.v1.UpdateOwnAccountRequest\x1a*.gatepost.auth.v1.UpdateOwnAccountResponse\x12i\n\x10StartEmailChange\x12).gatepost.auth.v1.StartEmailChangeRequest\x1a*.gatepost.auth.v1.StartEmailChangeResponse\x12r\n\x13\x43ompleteEmailChange\x12,.gatepost.auth.v1.CompleteEmailChangeRequest\x1a-.gatepost.auth.v1.CompleteEmailChangeResponse\x12i\n\x10StartPhoneChange\x12).gatepost.auth.v1.StartPhoneChangeRequest\x1a*.gatepost.auth.v1.StartPhoneChangeResponse\x12r\n\x13\x43ompletePhoneChange\x12,.gatepost.auth.v1.CompletePhoneChangeRequest\x1a-.gatepost.auth.v1.CompletePhoneChangeResponse\x12\x63\n\x0eSendEmailProof\x12\'.gatepost.auth.v1.SendEmailProofRequest\x1a(.gatepost.auth.v1.SendEmailProofResponse\x12\x66\n\x0f\x43loseOwnAccount\x12(.gatepost.auth.v1.CloseOwnAccountRequest\x1a).gatepost.auth.v1.CloseOwnAccountResponse\x12i\n\x10\x45xportOwnAccount\x12).gatepost.auth.v1.ExportOwnAccountRequest\x1a*.gatepost.auth.v1.ExportOwnAccountResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.auth.v1.accounts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCOUNTSTATE']._serialized_start=2026
-  _globals['_ACCOUNTSTATE']._serialized_end=2152
-  _globals['_ACCOUNT']._serialized_start=87
-  _globals['_ACCOUNT']._serialized_end=346
-  _globals['_NEWPROFILE']._serialized_start=348
-  _globals['_NEWPROFILE']._serialized_end=442
-  _globals['_ACCOUNTREF']._serialized_start=444
-  _globals['_ACCOUNTREF']._serialized_end=527
-  _globals['_EMAILREF']._serialized_start=529
-  _globals['_EMAILREF']._serialized_end=571
-  _globals['_CREATEACCOUNTREQUEST']._serialized_start=574
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=762
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=764
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=831
-  _globals['_GETACCOUNTREQUEST']._serialized_start=833
-  _globals['_GETACCOUNTREQUEST']._serialized_end=899
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=901
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=965
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=967
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1044
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1046
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1138
-  _globals['_SETROLEREQUEST']._serialized_start=1140
-  _globals['_SETROLEREQUEST']._serialized_end=1217
-  _globals['_SETROLERESPONSE']._serialized_start=1219
-  _globals['_SETROLERESPONSE']._serialized_end=1280
-  _globals['_SETACCOUNTSTATEREQUEST']._serialized_start=1282
-  _globals['_SETACCOUNTSTATEREQUEST']._serialized_end=1400
-  _globals['_SETACCOUNTSTATERESPONSE']._serialized_start=1402
-  _globals['_SETACCOUNTSTATERESPONSE']._serialized_end=1471
-  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1473
-  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1542
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1544
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1611
-  _globals['_UPDATEOWNACCOUNTREQUEST']._serialized_start=1614
-  _globals['_UPDATEOWNACCOUNTREQUEST']._serialized_end=1885
-  _globals['_UPDATEOWNACCOUNTRESPONSE']._serialized_start=1888
-  _globals['_UPDATEOWNACCOUNTRESPONSE']._serialized_end=2024
-  _globals['_ACCOUNTSERVICE']._serialized_start=2155
-  _globals['_ACCOUNTSERVICE']._serialized_end=2842
+  _globals['_ACCOUNTSTATE']._serialized_start=3732
+  _globals['_ACCOUNTSTATE']._serialized_end=3858
+  _globals['_ACCOUNT']._serialized_start=147
+  _globals['_ACCOUNT']._serialized_end=514
+  _globals['_NEWPROFILE']._serialized_start=517
+  _globals['_NEWPROFILE']._serialized_end=760
+  _globals['_ACCOUNTREF']._serialized_start=762
+  _globals['_ACCOUNTREF']._serialized_end=845
+  _globals['_EMAILREF']._serialized_start=847
+  _globals['_EMAILREF']._serialized_end=889
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=892
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=1080
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=1082
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=1149
+  _globals['_GETACCOUNTREQUEST']._serialized_start=1151
+  _globals['_GETACCOUNTREQUEST']._serialized_end=1217
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=1219
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=1283
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=1285
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1362
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1364
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1456
+  _globals['_SETROLEREQUEST']._serialized_start=1458
+  _globals['_SETROLEREQUEST']._serialized_end=1535
+  _globals['_SETROLERESPONSE']._serialized_start=1537
+  _globals['_SETROLERESPONSE']._serialized_end=1598
+  _globals['_SETACCOUNTSTATEREQUEST']._serialized_start=1600
+  _globals['_SETACCOUNTSTATEREQUEST']._serialized_end=1718
+  _globals['_SETACCOUNTSTATERESPONSE']._serialized_start=1720
+  _globals['_SETACCOUNTSTATERESPONSE']._serialized_end=1789
+  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1791
+  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1860
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1862
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1929
+  _globals['_UPDATEOWNACCOUNTREQUEST']._serialized_start=1932
+  _globals['_UPDATEOWNACCOUNTREQUEST']._serialized_end=2282
+  _globals['_UPDATEOWNACCOUNTRESPONSE']._serialized_start=2285
+  _globals['_UPDATEOWNACCOUNTRESPONSE']._serialized_end=2421
+  _globals['_STARTEMAILCHANGEREQUEST']._serialized_start=2424
+  _globals['_STARTEMAILCHANGEREQUEST']._serialized_end=2555
+  _globals['_STARTEMAILCHANGERESPONSE']._serialized_start=2557
+  _globals['_STARTEMAILCHANGERESPONSE']._serialized_end=2648
+  _globals['_COMPLETEEMAILCHANGEREQUEST']._serialized_start=2651
+  _globals['_COMPLETEEMAILCHANGEREQUEST']._serialized_end=2789
+  _globals['_COMPLETEEMAILCHANGERESPONSE']._serialized_start=2791
+  _globals['_COMPLETEEMAILCHANGERESPONSE']._serialized_end=2864
+  _globals['_STARTPHONECHANGEREQUEST']._serialized_start=2867
+  _globals['_STARTPHONECHANGEREQUEST']._serialized_end=2998
+  _globals['_STARTPHONECHANGERESPONSE']._serialized_start=3000
+  _globals['_STARTPHONECHANGERESPONSE']._serialized_end=3091
+  _globals['_COMPLETEPHONECHANGEREQUEST']._serialized_start=3094
+  _globals['_COMPLETEPHONECHANGEREQUEST']._serialized_end=3232
+  _globals['_COMPLETEPHONECHANGERESPONSE']._serialized_start=3234
+  _globals['_COMPLETEPHONECHANGERESPONSE']._serialized_end=3263
+  _globals['_SENDEMAILPROOFREQUEST']._serialized_start=3265
+  _globals['_SENDEMAILPROOFREQUEST']._serialized_end=3353
+  _globals['_SENDEMAILPROOFRESPONSE']._serialized_start=3355
+  _globals['_SENDEMAILPROOFRESPONSE']._serialized_end=3379
+  _globals['_CLOSEOWNACCOUNTREQUEST']._serialized_start=3381
+  _globals['_CLOSEOWNACCOUNTREQUEST']._serialized_end=3496
+  _globals['_CLOSEOWNACCOUNTRESPONSE']._serialized_start=3498
+  _globals['_CLOSEOWNACCOUNTRESPONSE']._serialized_end=3571
+  _globals['_EXPORTOWNACCOUNTREQUEST']._serialized_start=3573
+  _globals['_EXPORTOWNACCOUNTREQUEST']._serialized_end=3663
+  _globals['_EXPORTOWNACCOUNTRESPONSE']._serialized_start=3665
+  _globals['_EXPORTOWNACCOUNTRESPONSE']._serialized_end=3730
+  _globals['_ACCOUNTSERVICE']._serialized_start=3861
+  _globals['_ACCOUNTSERVICE']._serialized_end=5306
 # @@protoc_insertion_point(module_scope)

@@ -4,8 +4,10 @@ isort:skip_file
 Accounts: who exists in a project, under which identifiers, in which state and role."""
 
 from collections import abc as _abc
+from gatepost.auth.v1 import forms_pb2 as _forms_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -63,6 +65,10 @@ class Account(_message.Message):
     USERNAME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    HAS_PASSWORD_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """UUID, internal; the key of the profile."""
     project: _builtins.str
@@ -77,6 +83,12 @@ class Account(_message.Message):
     """Whether he has proven the address."""
     username: _builtins.str
     """User name as given; empty when he has none."""
+    project_id: _builtins.str
+    """UUID of the project."""
+    language: _builtins.str
+    """BCP 47 language the person was last seen to prefer; empty when unknown."""
+    has_password: _builtins.bool
+    """Whether there is a password to sign in with."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the account was made."""
@@ -84,6 +96,10 @@ class Account(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the account last changed."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When the account will be deleted, as its user asked; absent unless he did."""
 
     def __init__(
         self,
@@ -97,10 +113,14 @@ class Account(_message.Message):
         username: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        project_id: _builtins.str = ...,
+        language: _builtins.str = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        has_password: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "email", b"email", "email_verified", b"email_verified", "project", b"project", "role", b"role", "state", b"state", "update_time", b"update_time", "user_id", b"user_id", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "create_time", b"create_time", "email", b"email", "email_verified", b"email_verified", "has_password", b"has_password", "language", b"language", "project", b"project", "project_id", b"project_id", "role", b"role", "state", b"state", "update_time", b"update_time", "user_id", b"user_id", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -116,6 +136,12 @@ class NewProfile(_message.Message):
     LAST_NAME_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
     META_FIELD_NUMBER: _builtins.int
+    GENDER_FIELD_NUMBER: _builtins.int
+    BIRTH_DATE_FIELD_NUMBER: _builtins.int
+    LOCATION_ID_FIELD_NUMBER: _builtins.int
+    LATITUDE_FIELD_NUMBER: _builtins.int
+    LONGITUDE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     first_name: _builtins.str
     """At most 100 characters."""
     last_name: _builtins.str
@@ -124,6 +150,18 @@ class NewProfile(_message.Message):
     """As typed, at most 40 characters."""
     meta: _builtins.str
     """Free text kept for the app, at most 16384 bytes; absent is not empty."""
+    gender: _builtins.str
+    """See Profile.gender of user-service."""
+    birth_date: _builtins.str
+    """ISO 8601 date or empty."""
+    location_id: _builtins.int
+    """Id of a location; 0 for none."""
+    latitude: _builtins.float
+    """Degrees north."""
+    longitude: _builtins.float
+    """Degrees east."""
+    language: _builtins.str
+    """BCP 47 tag or empty."""
     def __init__(
         self,
         *,
@@ -131,13 +169,28 @@ class NewProfile(_message.Message):
         last_name: _builtins.str = ...,
         phone: _builtins.str = ...,
         meta: _builtins.str | None = ...,
+        gender: _builtins.str = ...,
+        birth_date: _builtins.str = ...,
+        location_id: _builtins.int = ...,
+        latitude: _builtins.float | None = ...,
+        longitude: _builtins.float | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_meta", b"_meta", "meta", b"meta"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_latitude", b"_latitude", "_longitude", b"_longitude", "_meta", b"_meta", "latitude", b"latitude", "longitude", b"longitude", "meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_meta", b"_meta", "first_name", b"first_name", "last_name", b"last_name", "meta", b"meta", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latitude", b"_latitude", "_longitude", b"_longitude", "_meta", b"_meta", "birth_date", b"birth_date", "first_name", b"first_name", "gender", b"gender", "language", b"language", "last_name", b"last_name", "latitude", b"latitude", "location_id", b"location_id", "longitude", b"longitude", "meta", b"meta", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__latitude: _TypeAlias = _typing.Literal["latitude"]  # noqa: Y015
+    _WhichOneofArgType__latitude: _TypeAlias = _typing.Literal["_latitude", b"_latitude"]  # noqa: Y015
+    _WhichOneofReturnType__longitude: _TypeAlias = _typing.Literal["longitude"]  # noqa: Y015
+    _WhichOneofArgType__longitude: _TypeAlias = _typing.Literal["_longitude", b"_longitude"]  # noqa: Y015
     _WhichOneofReturnType__meta: _TypeAlias = _typing.Literal["meta"]  # noqa: Y015
     _WhichOneofArgType__meta: _TypeAlias = _typing.Literal["_meta", b"_meta"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latitude) -> _WhichOneofReturnType__latitude | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__longitude) -> _WhichOneofReturnType__longitude | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__meta) -> _WhichOneofReturnType__meta | None: ...
 
 Global___NewProfile: _TypeAlias = NewProfile  # noqa: Y015
@@ -545,6 +598,8 @@ class UpdateOwnAccountRequest(_message.Message):
     FIRST_NAME_FIELD_NUMBER: _builtins.int
     LAST_NAME_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    USERNAME_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """The user's access token."""
     password: _builtins.str
@@ -559,6 +614,10 @@ class UpdateOwnAccountRequest(_message.Message):
     """New last name, when set."""
     phone: _builtins.str
     """New phone, when set."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What `access_token` must be."""
+    username: _builtins.str
+    """New user name, when set."""
     def __init__(
         self,
         *,
@@ -569,10 +628,12 @@ class UpdateOwnAccountRequest(_message.Message):
         first_name: _builtins.str | None = ...,
         last_name: _builtins.str | None = ...,
         phone: _builtins.str | None = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        username: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_current_password", b"_current_password", "_first_name", b"_first_name", "_last_name", b"_last_name", "_password", b"_password", "_phone", b"_phone", "_role", b"_role", "current_password", b"current_password", "first_name", b"first_name", "last_name", b"last_name", "password", b"password", "phone", b"phone", "role", b"role"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_current_password", b"_current_password", "_first_name", b"_first_name", "_last_name", b"_last_name", "_password", b"_password", "_phone", b"_phone", "_role", b"_role", "_username", b"_username", "current_password", b"current_password", "first_name", b"first_name", "last_name", b"last_name", "password", b"password", "phone", b"phone", "role", b"role", "username", b"username"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_current_password", b"_current_password", "_first_name", b"_first_name", "_last_name", b"_last_name", "_password", b"_password", "_phone", b"_phone", "_role", b"_role", "access_token", b"access_token", "current_password", b"current_password", "first_name", b"first_name", "last_name", b"last_name", "password", b"password", "phone", b"phone", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_current_password", b"_current_password", "_first_name", b"_first_name", "_last_name", b"_last_name", "_password", b"_password", "_phone", b"_phone", "_role", b"_role", "_username", b"_username", "access_token", b"access_token", "current_password", b"current_password", "first_name", b"first_name", "form", b"form", "last_name", b"last_name", "password", b"password", "phone", b"phone", "role", b"role", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__current_password: _TypeAlias = _typing.Literal["current_password"]  # noqa: Y015
     _WhichOneofArgType__current_password: _TypeAlias = _typing.Literal["_current_password", b"_current_password"]  # noqa: Y015
@@ -586,6 +647,8 @@ class UpdateOwnAccountRequest(_message.Message):
     _WhichOneofArgType__phone: _TypeAlias = _typing.Literal["_phone", b"_phone"]  # noqa: Y015
     _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
     _WhichOneofArgType__role: _TypeAlias = _typing.Literal["_role", b"_role"]  # noqa: Y015
+    _WhichOneofReturnType__username: _TypeAlias = _typing.Literal["username"]  # noqa: Y015
+    _WhichOneofArgType__username: _TypeAlias = _typing.Literal["_username", b"_username"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__current_password) -> _WhichOneofReturnType__current_password | None: ...
     @_typing.overload
@@ -598,6 +661,8 @@ class UpdateOwnAccountRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__phone) -> _WhichOneofReturnType__phone | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__username) -> _WhichOneofReturnType__username | None: ...
 
 Global___UpdateOwnAccountRequest: _TypeAlias = UpdateOwnAccountRequest  # noqa: Y015
 
@@ -636,3 +701,391 @@ class UpdateOwnAccountResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateOwnAccountResponse: _TypeAlias = UpdateOwnAccountResponse  # noqa: Y015
+
+@_typing.final
+class StartEmailChangeRequest(_message.Message):
+    """See AccountService.StartEmailChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    CURRENT_PASSWORD_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    email: _builtins.str
+    """The new address."""
+    current_password: _builtins.str
+    """Proof of the present password, where the sign-in is older than the service's limit; empty for none."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        email: _builtins.str = ...,
+        current_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "current_password", b"current_password", "email", b"email", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartEmailChangeRequest: _TypeAlias = StartEmailChangeRequest  # noqa: Y015
+
+@_typing.final
+class StartEmailChangeResponse(_message.Message):
+    """See AccountService.StartEmailChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HANDLE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    handle: _builtins.str
+    """See SignInService's Challenge.handle."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """After this it is dead."""
+
+    def __init__(
+        self,
+        *,
+        handle: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "handle", b"handle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartEmailChangeResponse: _TypeAlias = StartEmailChangeResponse  # noqa: Y015
+
+@_typing.final
+class CompleteEmailChangeRequest(_message.Message):
+    """See AccountService.CompleteEmailChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    email: _builtins.str
+    """The new address, the same as at the start."""
+    handle: _builtins.str
+    """From StartEmailChange."""
+    code: _builtins.str
+    """What the person typed."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        email: _builtins.str = ...,
+        handle: _builtins.str = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "code", b"code", "email", b"email", "form", b"form", "handle", b"handle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteEmailChangeRequest: _TypeAlias = CompleteEmailChangeRequest  # noqa: Y015
+
+@_typing.final
+class CompleteEmailChangeResponse(_message.Message):
+    """See AccountService.CompleteEmailChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> Global___Account:
+        """The account as stored."""
+
+    def __init__(
+        self,
+        *,
+        account: Global___Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteEmailChangeResponse: _TypeAlias = CompleteEmailChangeResponse  # noqa: Y015
+
+@_typing.final
+class StartPhoneChangeRequest(_message.Message):
+    """See AccountService.StartPhoneChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    CURRENT_PASSWORD_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    phone: _builtins.str
+    """The new number, in E.164 or readable as such."""
+    current_password: _builtins.str
+    """See StartEmailChangeRequest.current_password."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        phone: _builtins.str = ...,
+        current_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "current_password", b"current_password", "form", b"form", "phone", b"phone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartPhoneChangeRequest: _TypeAlias = StartPhoneChangeRequest  # noqa: Y015
+
+@_typing.final
+class StartPhoneChangeResponse(_message.Message):
+    """See AccountService.StartPhoneChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HANDLE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    handle: _builtins.str
+    """See SignInService's Challenge.handle."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """After this it is dead."""
+
+    def __init__(
+        self,
+        *,
+        handle: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "handle", b"handle"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartPhoneChangeResponse: _TypeAlias = StartPhoneChangeResponse  # noqa: Y015
+
+@_typing.final
+class CompletePhoneChangeRequest(_message.Message):
+    """See AccountService.CompletePhoneChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    phone: _builtins.str
+    """The new number, the same as at the start."""
+    handle: _builtins.str
+    """From StartPhoneChange."""
+    code: _builtins.str
+    """What the person typed."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        phone: _builtins.str = ...,
+        handle: _builtins.str = ...,
+        code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "code", b"code", "form", b"form", "handle", b"handle", "phone", b"phone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompletePhoneChangeRequest: _TypeAlias = CompletePhoneChangeRequest  # noqa: Y015
+
+@_typing.final
+class CompletePhoneChangeResponse(_message.Message):
+    """See AccountService.CompletePhoneChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompletePhoneChangeResponse: _TypeAlias = CompletePhoneChangeResponse  # noqa: Y015
+
+@_typing.final
+class SendEmailProofRequest(_message.Message):
+    """See AccountService.SendEmailProof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendEmailProofRequest: _TypeAlias = SendEmailProofRequest  # noqa: Y015
+
+@_typing.final
+class SendEmailProofResponse(_message.Message):
+    """See AccountService.SendEmailProof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendEmailProofResponse: _TypeAlias = SendEmailProofResponse  # noqa: Y015
+
+@_typing.final
+class CloseOwnAccountRequest(_message.Message):
+    """See AccountService.CloseOwnAccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    CURRENT_PASSWORD_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    current_password: _builtins.str
+    """Proof of the present password, where the sign-in is older than the service's limit; empty for none."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        current_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "current_password", b"current_password", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseOwnAccountRequest: _TypeAlias = CloseOwnAccountRequest  # noqa: Y015
+
+@_typing.final
+class CloseOwnAccountResponse(_message.Message):
+    """See AccountService.CloseOwnAccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When everything will be deleted."""
+
+    def __init__(
+        self,
+        *,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseOwnAccountResponse: _TypeAlias = CloseOwnAccountResponse  # noqa: Y015
+
+@_typing.final
+class ExportOwnAccountRequest(_message.Message):
+    """See AccountService.ExportOwnAccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportOwnAccountRequest: _TypeAlias = ExportOwnAccountRequest  # noqa: Y015
+
+@_typing.final
+class ExportOwnAccountResponse(_message.Message):
+    """See AccountService.ExportOwnAccount."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def data(self) -> _struct_pb2.Struct:
+        """Account, identifiers, sessions, grants and events, without secrets."""
+
+    def __init__(
+        self,
+        *,
+        data: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportOwnAccountResponse: _TypeAlias = ExportOwnAccountResponse  # noqa: Y015

@@ -70,6 +70,41 @@ class AccountServiceStub:
                 request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.UpdateOwnAccountRequest.SerializeToString,
                 response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.UpdateOwnAccountResponse.FromString,
                 _registered_method=True)
+        self.StartEmailChange = channel.unary_unary(
+                '/gatepost.auth.v1.AccountService/StartEmailChange',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartEmailChangeRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartEmailChangeResponse.FromString,
+                _registered_method=True)
+        self.CompleteEmailChange = channel.unary_unary(
+                '/gatepost.auth.v1.AccountService/CompleteEmailChange',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompleteEmailChangeRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompleteEmailChangeResponse.FromString,
+                _registered_method=True)
+        self.StartPhoneChange = channel.unary_unary(
+                '/gatepost.auth.v1.AccountService/StartPhoneChange',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartPhoneChangeRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartPhoneChangeResponse.FromString,
+                _registered_method=True)
+        self.CompletePhoneChange = channel.unary_unary(
+                '/gatepost.auth.v1.AccountService/CompletePhoneChange',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompletePhoneChangeRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompletePhoneChangeResponse.FromString,
+                _registered_method=True)
+        self.SendEmailProof = channel.unary_unary(
+                '/gatepost.auth.v1.AccountService/SendEmailProof',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.SendEmailProofRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.SendEmailProofResponse.FromString,
+                _registered_method=True)
+        self.CloseOwnAccount = channel.unary_unary(
+                '/gatepost.auth.v1.AccountService/CloseOwnAccount',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CloseOwnAccountRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CloseOwnAccountResponse.FromString,
+                _registered_method=True)
+        self.ExportOwnAccount = channel.unary_unary(
+                '/gatepost.auth.v1.AccountService/ExportOwnAccount',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.ExportOwnAccountRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.ExportOwnAccountResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -122,7 +157,62 @@ class AccountServiceServicer:
     def UpdateOwnAccount(self, request, context):
         """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
         session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-        INVALID_PARAMETER.
+        INVALID_PARAMETER, USERNAME_TAKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartEmailChange(self, request, context):
+        """Mails a code to the address a user wants to move to. An address in use gets the same answer, and its owner a note;
+        the challenge can then never be answered. Errors: TOKEN_INVALID, TOKEN_EXPIRED, SCOPE_MISSING, REAUTH_REQUIRED,
+        INVALID_PARAMETER, RATE_LIMITED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteEmailChange(self, request, context):
+        """Moves a user to the address that he has proven to read; ends every other session, and writes to the old address
+        with a link that undoes it for seven days. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED (whatever is
+        wrong, another address than at the start included).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartPhoneChange(self, request, context):
+        """Sends a code by SMS to the phone number a user wants to be known by. Errors: as StartEmailChange.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompletePhoneChange(self, request, context):
+        """Sets the phone number that a user has proven to hold. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendEmailProof(self, request, context):
+        """Mails a link that proves the user's address, unless it is proven. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+        RATE_LIMITED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseOwnAccount(self, request, context):
+        """Closes a user's account: every session ends now, everything is deleted after a grace period, within which a mailed
+        link takes it back. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportOwnAccount(self, request, context):
+        """Returns all that is kept here about a user, for him to download. Errors: TOKEN_INVALID, TOKEN_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +255,41 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.UpdateOwnAccount,
                     request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.UpdateOwnAccountRequest.FromString,
                     response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.UpdateOwnAccountResponse.SerializeToString,
+            ),
+            'StartEmailChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartEmailChange,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartEmailChangeRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartEmailChangeResponse.SerializeToString,
+            ),
+            'CompleteEmailChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteEmailChange,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompleteEmailChangeRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompleteEmailChangeResponse.SerializeToString,
+            ),
+            'StartPhoneChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartPhoneChange,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartPhoneChangeRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartPhoneChangeResponse.SerializeToString,
+            ),
+            'CompletePhoneChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompletePhoneChange,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompletePhoneChangeRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompletePhoneChangeResponse.SerializeToString,
+            ),
+            'SendEmailProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendEmailProof,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.SendEmailProofRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.SendEmailProofResponse.SerializeToString,
+            ),
+            'CloseOwnAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseOwnAccount,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CloseOwnAccountRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.CloseOwnAccountResponse.SerializeToString,
+            ),
+            'ExportOwnAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportOwnAccount,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.ExportOwnAccountRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_accounts__pb2.ExportOwnAccountResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -357,6 +482,195 @@ class AccountService:
             '/gatepost.auth.v1.AccountService/UpdateOwnAccount',
             gatepost_dot_auth_dot_v1_dot_accounts__pb2.UpdateOwnAccountRequest.SerializeToString,
             gatepost_dot_auth_dot_v1_dot_accounts__pb2.UpdateOwnAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartEmailChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.AccountService/StartEmailChange',
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartEmailChangeRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartEmailChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteEmailChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.AccountService/CompleteEmailChange',
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompleteEmailChangeRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompleteEmailChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartPhoneChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.AccountService/StartPhoneChange',
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartPhoneChangeRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.StartPhoneChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompletePhoneChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.AccountService/CompletePhoneChange',
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompletePhoneChangeRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.CompletePhoneChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendEmailProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.AccountService/SendEmailProof',
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.SendEmailProofRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.SendEmailProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseOwnAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.AccountService/CloseOwnAccount',
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.CloseOwnAccountRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.CloseOwnAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportOwnAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.AccountService/ExportOwnAccount',
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.ExportOwnAccountRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_accounts__pb2.ExportOwnAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,8 +50,32 @@ class AccountServiceStub:
     UpdateOwnAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOwnAccountRequest, _accounts_pb2.UpdateOwnAccountResponse]
     """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
     session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-    INVALID_PARAMETER.
+    INVALID_PARAMETER, USERNAME_TAKEN.
     """
+    StartEmailChange: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.StartEmailChangeRequest, _accounts_pb2.StartEmailChangeResponse]
+    """Mails a code to the address a user wants to move to. An address in use gets the same answer, and its owner a note;
+    the challenge can then never be answered. Errors: TOKEN_INVALID, TOKEN_EXPIRED, SCOPE_MISSING, REAUTH_REQUIRED,
+    INVALID_PARAMETER, RATE_LIMITED.
+    """
+    CompleteEmailChange: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.CompleteEmailChangeRequest, _accounts_pb2.CompleteEmailChangeResponse]
+    """Moves a user to the address that he has proven to read; ends every other session, and writes to the old address
+    with a link that undoes it for seven days. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED (whatever is
+    wrong, another address than at the start included).
+    """
+    StartPhoneChange: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.StartPhoneChangeRequest, _accounts_pb2.StartPhoneChangeResponse]
+    """Sends a code by SMS to the phone number a user wants to be known by. Errors: as StartEmailChange."""
+    CompletePhoneChange: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.CompletePhoneChangeRequest, _accounts_pb2.CompletePhoneChangeResponse]
+    """Sets the phone number that a user has proven to hold. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED."""
+    SendEmailProof: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.SendEmailProofRequest, _accounts_pb2.SendEmailProofResponse]
+    """Mails a link that proves the user's address, unless it is proven. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+    RATE_LIMITED.
+    """
+    CloseOwnAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.CloseOwnAccountRequest, _accounts_pb2.CloseOwnAccountResponse]
+    """Closes a user's account: every session ends now, everything is deleted after a grace period, within which a mailed
+    link takes it back. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED.
+    """
+    ExportOwnAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.ExportOwnAccountRequest, _accounts_pb2.ExportOwnAccountResponse]
+    """Returns all that is kept here about a user, for him to download. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -75,8 +99,32 @@ class AccountServiceAsyncStub(AccountServiceStub):
     UpdateOwnAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOwnAccountRequest, _accounts_pb2.UpdateOwnAccountResponse]  # type: ignore[assignment]
     """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
     session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-    INVALID_PARAMETER.
+    INVALID_PARAMETER, USERNAME_TAKEN.
     """
+    StartEmailChange: _aio.UnaryUnaryMultiCallable[_accounts_pb2.StartEmailChangeRequest, _accounts_pb2.StartEmailChangeResponse]  # type: ignore[assignment]
+    """Mails a code to the address a user wants to move to. An address in use gets the same answer, and its owner a note;
+    the challenge can then never be answered. Errors: TOKEN_INVALID, TOKEN_EXPIRED, SCOPE_MISSING, REAUTH_REQUIRED,
+    INVALID_PARAMETER, RATE_LIMITED.
+    """
+    CompleteEmailChange: _aio.UnaryUnaryMultiCallable[_accounts_pb2.CompleteEmailChangeRequest, _accounts_pb2.CompleteEmailChangeResponse]  # type: ignore[assignment]
+    """Moves a user to the address that he has proven to read; ends every other session, and writes to the old address
+    with a link that undoes it for seven days. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED (whatever is
+    wrong, another address than at the start included).
+    """
+    StartPhoneChange: _aio.UnaryUnaryMultiCallable[_accounts_pb2.StartPhoneChangeRequest, _accounts_pb2.StartPhoneChangeResponse]  # type: ignore[assignment]
+    """Sends a code by SMS to the phone number a user wants to be known by. Errors: as StartEmailChange."""
+    CompletePhoneChange: _aio.UnaryUnaryMultiCallable[_accounts_pb2.CompletePhoneChangeRequest, _accounts_pb2.CompletePhoneChangeResponse]  # type: ignore[assignment]
+    """Sets the phone number that a user has proven to hold. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED."""
+    SendEmailProof: _aio.UnaryUnaryMultiCallable[_accounts_pb2.SendEmailProofRequest, _accounts_pb2.SendEmailProofResponse]  # type: ignore[assignment]
+    """Mails a link that proves the user's address, unless it is proven. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+    RATE_LIMITED.
+    """
+    CloseOwnAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.CloseOwnAccountRequest, _accounts_pb2.CloseOwnAccountResponse]  # type: ignore[assignment]
+    """Closes a user's account: every session ends now, everything is deleted after a grace period, within which a mailed
+    link takes it back. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED.
+    """
+    ExportOwnAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ExportOwnAccountRequest, _accounts_pb2.ExportOwnAccountResponse]  # type: ignore[assignment]
+    """Returns all that is kept here about a user, for him to download. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads and changes accounts. Callers: the gateway (on behalf of a token) and the command line (as operator)."""
@@ -139,7 +187,73 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_accounts_pb2.UpdateOwnAccountResponse, _abc.Awaitable[_accounts_pb2.UpdateOwnAccountResponse]]:
         """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
         session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-        INVALID_PARAMETER.
+        INVALID_PARAMETER, USERNAME_TAKEN.
         """
+
+    @_abc_1.abstractmethod
+    def StartEmailChange(
+        self,
+        request: _accounts_pb2.StartEmailChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.StartEmailChangeResponse, _abc.Awaitable[_accounts_pb2.StartEmailChangeResponse]]:
+        """Mails a code to the address a user wants to move to. An address in use gets the same answer, and its owner a note;
+        the challenge can then never be answered. Errors: TOKEN_INVALID, TOKEN_EXPIRED, SCOPE_MISSING, REAUTH_REQUIRED,
+        INVALID_PARAMETER, RATE_LIMITED.
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteEmailChange(
+        self,
+        request: _accounts_pb2.CompleteEmailChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.CompleteEmailChangeResponse, _abc.Awaitable[_accounts_pb2.CompleteEmailChangeResponse]]:
+        """Moves a user to the address that he has proven to read; ends every other session, and writes to the old address
+        with a link that undoes it for seven days. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED (whatever is
+        wrong, another address than at the start included).
+        """
+
+    @_abc_1.abstractmethod
+    def StartPhoneChange(
+        self,
+        request: _accounts_pb2.StartPhoneChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.StartPhoneChangeResponse, _abc.Awaitable[_accounts_pb2.StartPhoneChangeResponse]]:
+        """Sends a code by SMS to the phone number a user wants to be known by. Errors: as StartEmailChange."""
+
+    @_abc_1.abstractmethod
+    def CompletePhoneChange(
+        self,
+        request: _accounts_pb2.CompletePhoneChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.CompletePhoneChangeResponse, _abc.Awaitable[_accounts_pb2.CompletePhoneChangeResponse]]:
+        """Sets the phone number that a user has proven to hold. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CHALLENGE_FAILED."""
+
+    @_abc_1.abstractmethod
+    def SendEmailProof(
+        self,
+        request: _accounts_pb2.SendEmailProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.SendEmailProofResponse, _abc.Awaitable[_accounts_pb2.SendEmailProofResponse]]:
+        """Mails a link that proves the user's address, unless it is proven. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+        RATE_LIMITED.
+        """
+
+    @_abc_1.abstractmethod
+    def CloseOwnAccount(
+        self,
+        request: _accounts_pb2.CloseOwnAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.CloseOwnAccountResponse, _abc.Awaitable[_accounts_pb2.CloseOwnAccountResponse]]:
+        """Closes a user's account: every session ends now, everything is deleted after a grace period, within which a mailed
+        link takes it back. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportOwnAccount(
+        self,
+        request: _accounts_pb2.ExportOwnAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accounts_pb2.ExportOwnAccountResponse, _abc.Awaitable[_accounts_pb2.ExportOwnAccountResponse]]:
+        """Returns all that is kept here about a user, for him to download. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

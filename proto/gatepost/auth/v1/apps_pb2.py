@@ -22,66 +22,100 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gatepost.auth.v1 import forms_pb2 as gatepost_dot_auth_dot_v1_dot_forms__pb2
+from gatepost.auth.v1 import projects_pb2 as gatepost_dot_auth_dot_v1_dot_projects__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgatepost/auth/v1/apps.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x02\n\x03\x41pp\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\'\n\x04type\x18\x05 \x01(\x0e\x32\x19.gatepost.auth.v1.AppType\x12\x15\n\rredirect_urls\x18\x06 \x03(\t\x12\x0e\n\x06scopes\x18\x07 \x03(\t\x12\x0f\n\x07origins\x18\x08 \x03(\t\x12\x18\n\x10\x61llow_plain_pkce\x18\t \x01(\x08\x12\x10\n\x08\x64isabled\x18\n \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07secrets\x18\x0c \x03(\x0b\x32\x1b.gatepost.auth.v1.AppSecret\"V\n\tAppSecret\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04hint\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x10\x43reateAppRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\x04type\x18\x04 \x01(\x0e\x32\x19.gatepost.auth.v1.AppType\x12\x15\n\rredirect_urls\x18\x05 \x03(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x0f\n\x07origins\x18\x07 \x03(\t\x12\x18\n\x10\x61llow_plain_pkce\x18\x08 \x01(\x08\"N\n\x11\x43reateAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"\"\n\rGetAppRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\"4\n\x0eGetAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\"I\n\x0fListAppsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x10ListAppsResponse\x12#\n\x04\x61pps\x18\x01 \x03(\x0b\x32\x15.gatepost.auth.v1.App\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd1\x01\n\x10UpdateAppRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x1d\n\x10\x61llow_plain_pkce\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x15\n\rredirect_urls\x18\x05 \x03(\t\x12\x0f\n\x07origins\x18\x06 \x03(\t\x12\x0e\n\x06scopes\x18\x07 \x03(\tB\x07\n\x05_nameB\x0b\n\t_disabledB\x13\n\x11_allow_plain_pkce\"7\n\x11UpdateAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\"+\n\x16\x43reateAppSecretRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\"]\n\x17\x43reateAppSecretResponse\x12+\n\x06secret\x18\x01 \x01(\x0b\x32\x1b.gatepost.auth.v1.AppSecret\x12\x15\n\rclient_secret\x18\x02 \x01(\t\">\n\x16RevokeAppSecretRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x11\n\tsecret_id\x18\x02 \x01(\t\"\x19\n\x17RevokeAppSecretResponse\"$\n\x12\x43heckOriginRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"&\n\x13\x43heckOriginResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\"t\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x13\x43reateApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\"L\n\x14\x43reateApiKeyResponse\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.gatepost.auth.v1.ApiKey\x12\r\n\x05token\x18\x02 \x01(\t\"%\n\x12ListApiKeysRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"=\n\x13ListApiKeysResponse\x12&\n\x04keys\x18\x01 \x03(\x0b\x32\x18.gatepost.auth.v1.ApiKey\"!\n\x13RevokeApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x16\n\x14RevokeApiKeyResponse*S\n\x07\x41ppType\x12\x18\n\x14\x41PP_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PP_TYPE_CONFIDENTIAL\x10\x01\x12\x13\n\x0f\x41PP_TYPE_PUBLIC\x10\x02\x32\x84\x05\n\nAppService\x12T\n\tCreateApp\x12\".gatepost.auth.v1.CreateAppRequest\x1a#.gatepost.auth.v1.CreateAppResponse\x12K\n\x06GetApp\x12\x1f.gatepost.auth.v1.GetAppRequest\x1a .gatepost.auth.v1.GetAppResponse\x12Q\n\x08ListApps\x12!.gatepost.auth.v1.ListAppsRequest\x1a\".gatepost.auth.v1.ListAppsResponse\x12T\n\tUpdateApp\x12\".gatepost.auth.v1.UpdateAppRequest\x1a#.gatepost.auth.v1.UpdateAppResponse\x12\x66\n\x0f\x43reateAppSecret\x12(.gatepost.auth.v1.CreateAppSecretRequest\x1a).gatepost.auth.v1.CreateAppSecretResponse\x12\x66\n\x0fRevokeAppSecret\x12(.gatepost.auth.v1.RevokeAppSecretRequest\x1a).gatepost.auth.v1.RevokeAppSecretResponse\x12Z\n\x0b\x43heckOrigin\x12$.gatepost.auth.v1.CheckOriginRequest\x1a%.gatepost.auth.v1.CheckOriginResponse2\xa9\x02\n\rApiKeyService\x12]\n\x0c\x43reateApiKey\x12%.gatepost.auth.v1.CreateApiKeyRequest\x1a&.gatepost.auth.v1.CreateApiKeyResponse\x12Z\n\x0bListApiKeys\x12$.gatepost.auth.v1.ListApiKeysRequest\x1a%.gatepost.auth.v1.ListApiKeysResponse\x12]\n\x0cRevokeApiKey\x12%.gatepost.auth.v1.RevokeApiKeyRequest\x1a&.gatepost.auth.v1.RevokeApiKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgatepost/auth/v1/apps.proto\x12\x10gatepost.auth.v1\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1fgatepost/auth/v1/projects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x03\n\x03\x41pp\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\'\n\x04type\x18\x05 \x01(\x0e\x32\x19.gatepost.auth.v1.AppType\x12\x15\n\rredirect_urls\x18\x06 \x03(\t\x12\x0e\n\x06scopes\x18\x07 \x03(\t\x12\x0f\n\x07origins\x18\x08 \x03(\t\x12\x18\n\x10\x61llow_plain_pkce\x18\t \x01(\x08\x12\x10\n\x08\x64isabled\x18\n \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07secrets\x18\x0c \x03(\x0b\x32\x1b.gatepost.auth.v1.AppSecret\x12\x13\n\x0b\x64\x65scription\x18\r \x01(\t\x12\x0f\n\x07website\x18\x0e \x01(\t\x12\x14\n\x0cicon_picture\x18\x0f \x01(\t\x12\x1a\n\x12\x61llow_query_secret\x18\x10 \x01(\x08\x12\x13\n\x0bstatus_mode\x18\x11 \x01(\t\x12\x10\n\x08owner_id\x18\x12 \x01(\t\"V\n\tAppSecret\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04hint\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x02\n\x10\x43reateAppRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\x04type\x18\x04 \x01(\x0e\x32\x19.gatepost.auth.v1.AppType\x12\x15\n\rredirect_urls\x18\x05 \x03(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x0f\n\x07origins\x18\x07 \x03(\t\x12\x18\n\x10\x61llow_plain_pkce\x18\x08 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\t \x01(\t\x12\x0f\n\x07website\x18\n \x01(\t\x12\x14\n\x0cicon_picture\x18\x0b \x01(\t\x12\x1a\n\x12\x61llow_query_secret\x18\x0c \x01(\x08\x12\x13\n\x0bstatus_mode\x18\r \x01(\t\"N\n\x11\x43reateAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"\"\n\rGetAppRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\"4\n\x0eGetAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\"I\n\x0fListAppsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"P\n\x10ListAppsResponse\x12#\n\x04\x61pps\x18\x01 \x03(\x0b\x32\x15.gatepost.auth.v1.App\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x04\n\x10UpdateAppRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\x03 \x01(\x08H\x01\x88\x01\x01\x12\x1d\n\x10\x61llow_plain_pkce\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x33\n\rredirect_urls\x18\x05 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringList\x12-\n\x07origins\x18\x06 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringList\x12,\n\x06scopes\x18\x07 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringList\x12\x18\n\x0b\x64\x65scription\x18\x08 \x01(\tH\x03\x88\x01\x01\x12\x14\n\x07website\x18\t \x01(\tH\x04\x88\x01\x01\x12\x19\n\x0cicon_picture\x18\n \x01(\tH\x05\x88\x01\x01\x12\x1f\n\x12\x61llow_query_secret\x18\x0b \x01(\x08H\x06\x88\x01\x01\x12\x18\n\x0bstatus_mode\x18\x0c \x01(\tH\x07\x88\x01\x01\x42\x07\n\x05_nameB\x0b\n\t_disabledB\x13\n\x11_allow_plain_pkceB\x0e\n\x0c_descriptionB\n\n\x08_websiteB\x0f\n\r_icon_pictureB\x15\n\x13_allow_query_secretB\x0e\n\x0c_status_mode\"7\n\x11UpdateAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\"+\n\x16\x43reateAppSecretRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\"]\n\x17\x43reateAppSecretResponse\x12+\n\x06secret\x18\x01 \x01(\x0b\x32\x1b.gatepost.auth.v1.AppSecret\x12\x15\n\rclient_secret\x18\x02 \x01(\t\">\n\x16RevokeAppSecretRequest\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x11\n\tsecret_id\x18\x02 \x01(\t\"\x19\n\x17RevokeAppSecretResponse\"$\n\x12\x43heckOriginRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"&\n\x13\x43heckOriginResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\"\xda\x01\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08networks\x18\x06 \x03(\t\x12\x1f\n\x17\x61llow_query_credentials\x18\x07 \x01(\x08\x12\x1c\n\x14\x62ypass_second_factor\x18\x08 \x01(\x08\x12\x13\n\x0bstatus_mode\x18\t \x01(\t\"\xa8\x01\n\x13\x43reateApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x10\n\x08networks\x18\x04 \x03(\t\x12\x1f\n\x17\x61llow_query_credentials\x18\x05 \x01(\x08\x12\x1c\n\x14\x62ypass_second_factor\x18\x06 \x01(\x08\x12\x13\n\x0bstatus_mode\x18\x07 \x01(\t\"L\n\x14\x43reateApiKeyResponse\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x18.gatepost.auth.v1.ApiKey\x12\r\n\x05token\x18\x02 \x01(\t\"%\n\x12ListApiKeysRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"=\n\x13ListApiKeysResponse\x12&\n\x04keys\x18\x01 \x03(\x0b\x32\x18.gatepost.auth.v1.ApiKey\"!\n\x13RevokeApiKeyRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x16\n\x14RevokeApiKeyResponse\"U\n\x12ListOwnAppsRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"N\n\x13ListOwnAppsResponse\x12#\n\x04\x61pps\x18\x01 \x03(\x0b\x32\x15.gatepost.auth.v1.App\x12\x12\n\nmay_create\x18\x02 \x01(\x08\"\x87\x01\n\x13\x43reateOwnAppRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12/\n\x03\x61pp\x18\x03 \x01(\x0b\x32\".gatepost.auth.v1.CreateAppRequest\"Q\n\x14\x43reateOwnAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"f\n\x10GetOwnAppRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x11\n\tclient_id\x18\x03 \x01(\t\"b\n\x11GetOwnAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\x12)\n\x05usage\x18\x02 \x03(\x0b\x32\x1a.gatepost.auth.v1.AppUsage\"J\n\x08\x41ppUsage\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x10\n\x08sign_ins\x18\x02 \x01(\x03\x12\r\n\x05users\x18\x03 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\x03\"\x87\x01\n\x13UpdateOwnAppRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12/\n\x03\x61pp\x18\x03 \x01(\x0b\x32\".gatepost.auth.v1.UpdateAppRequest\":\n\x14UpdateOwnAppResponse\x12\"\n\x03\x61pp\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.App\"o\n\x19\x43reateOwnAppSecretRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x11\n\tclient_id\x18\x03 \x01(\t\"`\n\x1a\x43reateOwnAppSecretResponse\x12+\n\x06secret\x18\x01 \x01(\x0b\x32\x1b.gatepost.auth.v1.AppSecret\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"\x82\x01\n\x19RevokeOwnAppSecretRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12\x11\n\tsecret_id\x18\x04 \x01(\t\"\x1c\n\x1aRevokeOwnAppSecretResponse\"i\n\x13\x44\x65leteOwnAppRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x11\n\tclient_id\x18\x03 \x01(\t\"\x16\n\x14\x44\x65leteOwnAppResponse*S\n\x07\x41ppType\x12\x18\n\x14\x41PP_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41PP_TYPE_CONFIDENTIAL\x10\x01\x12\x13\n\x0f\x41PP_TYPE_PUBLIC\x10\x02\x32\x84\x05\n\nAppService\x12T\n\tCreateApp\x12\".gatepost.auth.v1.CreateAppRequest\x1a#.gatepost.auth.v1.CreateAppResponse\x12K\n\x06GetApp\x12\x1f.gatepost.auth.v1.GetAppRequest\x1a .gatepost.auth.v1.GetAppResponse\x12Q\n\x08ListApps\x12!.gatepost.auth.v1.ListAppsRequest\x1a\".gatepost.auth.v1.ListAppsResponse\x12T\n\tUpdateApp\x12\".gatepost.auth.v1.UpdateAppRequest\x1a#.gatepost.auth.v1.UpdateAppResponse\x12\x66\n\x0f\x43reateAppSecret\x12(.gatepost.auth.v1.CreateAppSecretRequest\x1a).gatepost.auth.v1.CreateAppSecretResponse\x12\x66\n\x0fRevokeAppSecret\x12(.gatepost.auth.v1.RevokeAppSecretRequest\x1a).gatepost.auth.v1.RevokeAppSecretResponse\x12Z\n\x0b\x43heckOrigin\x12$.gatepost.auth.v1.CheckOriginRequest\x1a%.gatepost.auth.v1.CheckOriginResponse2\xc0\x05\n\rOwnAppService\x12Z\n\x0bListOwnApps\x12$.gatepost.auth.v1.ListOwnAppsRequest\x1a%.gatepost.auth.v1.ListOwnAppsResponse\x12]\n\x0c\x43reateOwnApp\x12%.gatepost.auth.v1.CreateOwnAppRequest\x1a&.gatepost.auth.v1.CreateOwnAppResponse\x12T\n\tGetOwnApp\x12\".gatepost.auth.v1.GetOwnAppRequest\x1a#.gatepost.auth.v1.GetOwnAppResponse\x12]\n\x0cUpdateOwnApp\x12%.gatepost.auth.v1.UpdateOwnAppRequest\x1a&.gatepost.auth.v1.UpdateOwnAppResponse\x12o\n\x12\x43reateOwnAppSecret\x12+.gatepost.auth.v1.CreateOwnAppSecretRequest\x1a,.gatepost.auth.v1.CreateOwnAppSecretResponse\x12o\n\x12RevokeOwnAppSecret\x12+.gatepost.auth.v1.RevokeOwnAppSecretRequest\x1a,.gatepost.auth.v1.RevokeOwnAppSecretResponse\x12]\n\x0c\x44\x65leteOwnApp\x12%.gatepost.auth.v1.DeleteOwnAppRequest\x1a&.gatepost.auth.v1.DeleteOwnAppResponse2\xa9\x02\n\rApiKeyService\x12]\n\x0c\x43reateApiKey\x12%.gatepost.auth.v1.CreateApiKeyRequest\x1a&.gatepost.auth.v1.CreateApiKeyResponse\x12Z\n\x0bListApiKeys\x12$.gatepost.auth.v1.ListApiKeysRequest\x1a%.gatepost.auth.v1.ListApiKeysResponse\x12]\n\x0cRevokeApiKey\x12%.gatepost.auth.v1.RevokeApiKeyRequest\x1a&.gatepost.auth.v1.RevokeApiKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.auth.v1.apps_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPTYPE']._serialized_start=1993
-  _globals['_APPTYPE']._serialized_end=2076
-  _globals['_APP']._serialized_start=83
-  _globals['_APP']._serialized_end=386
-  _globals['_APPSECRET']._serialized_start=388
-  _globals['_APPSECRET']._serialized_end=474
-  _globals['_CREATEAPPREQUEST']._serialized_start=477
-  _globals['_CREATEAPPREQUEST']._serialized_end=661
-  _globals['_CREATEAPPRESPONSE']._serialized_start=663
-  _globals['_CREATEAPPRESPONSE']._serialized_end=741
-  _globals['_GETAPPREQUEST']._serialized_start=743
-  _globals['_GETAPPREQUEST']._serialized_end=777
-  _globals['_GETAPPRESPONSE']._serialized_start=779
-  _globals['_GETAPPRESPONSE']._serialized_end=831
-  _globals['_LISTAPPSREQUEST']._serialized_start=833
-  _globals['_LISTAPPSREQUEST']._serialized_end=906
-  _globals['_LISTAPPSRESPONSE']._serialized_start=908
-  _globals['_LISTAPPSRESPONSE']._serialized_end=988
-  _globals['_UPDATEAPPREQUEST']._serialized_start=991
-  _globals['_UPDATEAPPREQUEST']._serialized_end=1200
-  _globals['_UPDATEAPPRESPONSE']._serialized_start=1202
-  _globals['_UPDATEAPPRESPONSE']._serialized_end=1257
-  _globals['_CREATEAPPSECRETREQUEST']._serialized_start=1259
-  _globals['_CREATEAPPSECRETREQUEST']._serialized_end=1302
-  _globals['_CREATEAPPSECRETRESPONSE']._serialized_start=1304
-  _globals['_CREATEAPPSECRETRESPONSE']._serialized_end=1397
-  _globals['_REVOKEAPPSECRETREQUEST']._serialized_start=1399
-  _globals['_REVOKEAPPSECRETREQUEST']._serialized_end=1461
-  _globals['_REVOKEAPPSECRETRESPONSE']._serialized_start=1463
-  _globals['_REVOKEAPPSECRETRESPONSE']._serialized_end=1488
-  _globals['_CHECKORIGINREQUEST']._serialized_start=1490
-  _globals['_CHECKORIGINREQUEST']._serialized_end=1526
-  _globals['_CHECKORIGINRESPONSE']._serialized_start=1528
-  _globals['_CHECKORIGINRESPONSE']._serialized_end=1566
-  _globals['_APIKEY']._serialized_start=1568
-  _globals['_APIKEY']._serialized_end=1684
-  _globals['_CREATEAPIKEYREQUEST']._serialized_start=1686
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=1752
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=1754
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=1830
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=1832
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=1869
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=1871
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=1932
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1934
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1967
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1969
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1991
-  _globals['_APPSERVICE']._serialized_start=2079
-  _globals['_APPSERVICE']._serialized_end=2723
-  _globals['_APIKEYSERVICE']._serialized_start=2726
-  _globals['_APIKEYSERVICE']._serialized_end=3023
+  _globals['_APPTYPE']._serialized_start=4177
+  _globals['_APPTYPE']._serialized_end=4260
+  _globals['_APP']._serialized_start=146
+  _globals['_APP']._serialized_end=576
+  _globals['_APPSECRET']._serialized_start=578
+  _globals['_APPSECRET']._serialized_end=664
+  _globals['_CREATEAPPREQUEST']._serialized_start=667
+  _globals['_CREATEAPPREQUEST']._serialized_end=960
+  _globals['_CREATEAPPRESPONSE']._serialized_start=962
+  _globals['_CREATEAPPRESPONSE']._serialized_end=1040
+  _globals['_GETAPPREQUEST']._serialized_start=1042
+  _globals['_GETAPPREQUEST']._serialized_end=1076
+  _globals['_GETAPPRESPONSE']._serialized_start=1078
+  _globals['_GETAPPRESPONSE']._serialized_end=1130
+  _globals['_LISTAPPSREQUEST']._serialized_start=1132
+  _globals['_LISTAPPSREQUEST']._serialized_end=1205
+  _globals['_LISTAPPSRESPONSE']._serialized_start=1207
+  _globals['_LISTAPPSRESPONSE']._serialized_end=1287
+  _globals['_UPDATEAPPREQUEST']._serialized_start=1290
+  _globals['_UPDATEAPPREQUEST']._serialized_end=1807
+  _globals['_UPDATEAPPRESPONSE']._serialized_start=1809
+  _globals['_UPDATEAPPRESPONSE']._serialized_end=1864
+  _globals['_CREATEAPPSECRETREQUEST']._serialized_start=1866
+  _globals['_CREATEAPPSECRETREQUEST']._serialized_end=1909
+  _globals['_CREATEAPPSECRETRESPONSE']._serialized_start=1911
+  _globals['_CREATEAPPSECRETRESPONSE']._serialized_end=2004
+  _globals['_REVOKEAPPSECRETREQUEST']._serialized_start=2006
+  _globals['_REVOKEAPPSECRETREQUEST']._serialized_end=2068
+  _globals['_REVOKEAPPSECRETRESPONSE']._serialized_start=2070
+  _globals['_REVOKEAPPSECRETRESPONSE']._serialized_end=2095
+  _globals['_CHECKORIGINREQUEST']._serialized_start=2097
+  _globals['_CHECKORIGINREQUEST']._serialized_end=2133
+  _globals['_CHECKORIGINRESPONSE']._serialized_start=2135
+  _globals['_CHECKORIGINRESPONSE']._serialized_end=2173
+  _globals['_APIKEY']._serialized_start=2176
+  _globals['_APIKEY']._serialized_end=2394
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=2397
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=2565
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=2567
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=2643
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=2645
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=2682
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=2684
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=2745
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=2747
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=2780
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=2782
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=2804
+  _globals['_LISTOWNAPPSREQUEST']._serialized_start=2806
+  _globals['_LISTOWNAPPSREQUEST']._serialized_end=2891
+  _globals['_LISTOWNAPPSRESPONSE']._serialized_start=2893
+  _globals['_LISTOWNAPPSRESPONSE']._serialized_end=2971
+  _globals['_CREATEOWNAPPREQUEST']._serialized_start=2974
+  _globals['_CREATEOWNAPPREQUEST']._serialized_end=3109
+  _globals['_CREATEOWNAPPRESPONSE']._serialized_start=3111
+  _globals['_CREATEOWNAPPRESPONSE']._serialized_end=3192
+  _globals['_GETOWNAPPREQUEST']._serialized_start=3194
+  _globals['_GETOWNAPPREQUEST']._serialized_end=3296
+  _globals['_GETOWNAPPRESPONSE']._serialized_start=3298
+  _globals['_GETOWNAPPRESPONSE']._serialized_end=3396
+  _globals['_APPUSAGE']._serialized_start=3398
+  _globals['_APPUSAGE']._serialized_end=3472
+  _globals['_UPDATEOWNAPPREQUEST']._serialized_start=3475
+  _globals['_UPDATEOWNAPPREQUEST']._serialized_end=3610
+  _globals['_UPDATEOWNAPPRESPONSE']._serialized_start=3612
+  _globals['_UPDATEOWNAPPRESPONSE']._serialized_end=3670
+  _globals['_CREATEOWNAPPSECRETREQUEST']._serialized_start=3672
+  _globals['_CREATEOWNAPPSECRETREQUEST']._serialized_end=3783
+  _globals['_CREATEOWNAPPSECRETRESPONSE']._serialized_start=3785
+  _globals['_CREATEOWNAPPSECRETRESPONSE']._serialized_end=3881
+  _globals['_REVOKEOWNAPPSECRETREQUEST']._serialized_start=3884
+  _globals['_REVOKEOWNAPPSECRETREQUEST']._serialized_end=4014
+  _globals['_REVOKEOWNAPPSECRETRESPONSE']._serialized_start=4016
+  _globals['_REVOKEOWNAPPSECRETRESPONSE']._serialized_end=4044
+  _globals['_DELETEOWNAPPREQUEST']._serialized_start=4046
+  _globals['_DELETEOWNAPPREQUEST']._serialized_end=4151
+  _globals['_DELETEOWNAPPRESPONSE']._serialized_start=4153
+  _globals['_DELETEOWNAPPRESPONSE']._serialized_end=4175
+  _globals['_APPSERVICE']._serialized_start=4263
+  _globals['_APPSERVICE']._serialized_end=4907
+  _globals['_OWNAPPSERVICE']._serialized_start=4910
+  _globals['_OWNAPPSERVICE']._serialized_end=5614
+  _globals['_APIKEYSERVICE']._serialized_start=5617
+  _globals['_APIKEYSERVICE']._serialized_end=5914
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,8 @@ isort:skip_file
 Apps: the clients of a project, and the site-wide API keys of server-to-server callers."""
 
 from collections import abc as _abc
+from gatepost.auth.v1 import forms_pb2 as _forms_pb2
+from gatepost.auth.v1 import projects_pb2 as _projects_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -62,6 +64,12 @@ class App(_message.Message):
     DISABLED_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SECRETS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    WEBSITE_FIELD_NUMBER: _builtins.int
+    ICON_PICTURE_FIELD_NUMBER: _builtins.int
+    ALLOW_QUERY_SECRET_FIELD_NUMBER: _builtins.int
+    STATUS_MODE_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID, internal."""
     client_id: _builtins.str
@@ -76,6 +84,18 @@ class App(_message.Message):
     """Whether PKCE method `plain` is accepted when not named by the client."""
     disabled: _builtins.bool
     """Disabled apps are refused as if unknown."""
+    description: _builtins.str
+    """What it is for, in a sentence or two; at most 200 characters."""
+    website: _builtins.str
+    """Where people find it: http or https URL, or empty."""
+    icon_picture: _builtins.str
+    """Picture of user-service; empty for none."""
+    allow_query_secret: _builtins.bool
+    """Whether its secret is accepted in a query string, as old clients send it."""
+    status_mode: _builtins.str
+    """`legacy`, `strict`, or empty for the project's."""
+    owner_id: _builtins.str
+    """UUID of the account that registered it; empty for an operator."""
     @_builtins.property
     def redirect_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Absolute https URLs (http only for loopback), compared exactly."""
@@ -111,10 +131,16 @@ class App(_message.Message):
         disabled: _builtins.bool = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         secrets: _abc.Iterable[Global___AppSecret] | None = ...,
+        description: _builtins.str = ...,
+        website: _builtins.str = ...,
+        icon_picture: _builtins.str = ...,
+        allow_query_secret: _builtins.bool = ...,
+        status_mode: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_plain_pkce", b"allow_plain_pkce", "client_id", b"client_id", "create_time", b"create_time", "disabled", b"disabled", "id", b"id", "name", b"name", "origins", b"origins", "project", b"project", "redirect_urls", b"redirect_urls", "scopes", b"scopes", "secrets", b"secrets", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_plain_pkce", b"allow_plain_pkce", "allow_query_secret", b"allow_query_secret", "client_id", b"client_id", "create_time", b"create_time", "description", b"description", "disabled", b"disabled", "icon_picture", b"icon_picture", "id", b"id", "name", b"name", "origins", b"origins", "owner_id", b"owner_id", "project", b"project", "redirect_urls", b"redirect_urls", "scopes", b"scopes", "secrets", b"secrets", "status_mode", b"status_mode", "type", b"type", "website", b"website"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -166,6 +192,11 @@ class CreateAppRequest(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     ORIGINS_FIELD_NUMBER: _builtins.int
     ALLOW_PLAIN_PKCE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    WEBSITE_FIELD_NUMBER: _builtins.int
+    ICON_PICTURE_FIELD_NUMBER: _builtins.int
+    ALLOW_QUERY_SECRET_FIELD_NUMBER: _builtins.int
+    STATUS_MODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID minted by the caller; the idempotency key."""
     project: _builtins.str
@@ -176,6 +207,16 @@ class CreateAppRequest(_message.Message):
     """See App.type."""
     allow_plain_pkce: _builtins.bool
     """See App.allow_plain_pkce."""
+    description: _builtins.str
+    """See App.description."""
+    website: _builtins.str
+    """See App.website."""
+    icon_picture: _builtins.str
+    """See App.icon_picture."""
+    allow_query_secret: _builtins.bool
+    """See App.allow_query_secret."""
+    status_mode: _builtins.str
+    """See App.status_mode."""
     @_builtins.property
     def redirect_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See App.redirect_urls."""
@@ -199,10 +240,15 @@ class CreateAppRequest(_message.Message):
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         origins: _abc.Iterable[_builtins.str] | None = ...,
         allow_plain_pkce: _builtins.bool = ...,
+        description: _builtins.str = ...,
+        website: _builtins.str = ...,
+        icon_picture: _builtins.str = ...,
+        allow_query_secret: _builtins.bool = ...,
+        status_mode: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_plain_pkce", b"allow_plain_pkce", "id", b"id", "name", b"name", "origins", b"origins", "project", b"project", "redirect_urls", b"redirect_urls", "scopes", b"scopes", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_plain_pkce", b"allow_plain_pkce", "allow_query_secret", b"allow_query_secret", "description", b"description", "icon_picture", b"icon_picture", "id", b"id", "name", b"name", "origins", b"origins", "project", b"project", "redirect_urls", b"redirect_urls", "scopes", b"scopes", "status_mode", b"status_mode", "type", b"type", "website", b"website"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -353,6 +399,11 @@ class UpdateAppRequest(_message.Message):
     REDIRECT_URLS_FIELD_NUMBER: _builtins.int
     ORIGINS_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    WEBSITE_FIELD_NUMBER: _builtins.int
+    ICON_PICTURE_FIELD_NUMBER: _builtins.int
+    ALLOW_QUERY_SECRET_FIELD_NUMBER: _builtins.int
+    STATUS_MODE_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Which app; see App.client_id."""
     name: _builtins.str
@@ -361,17 +412,27 @@ class UpdateAppRequest(_message.Message):
     """Disables or enables, when set. Disabling ends the app's sessions at once."""
     allow_plain_pkce: _builtins.bool
     """See App.allow_plain_pkce, when set."""
+    description: _builtins.str
+    """See App.description, when set."""
+    website: _builtins.str
+    """See App.website, when set."""
+    icon_picture: _builtins.str
+    """See App.icon_picture, when set."""
+    allow_query_secret: _builtins.bool
+    """See App.allow_query_secret, when set."""
+    status_mode: _builtins.str
+    """See App.status_mode, when set."""
     @_builtins.property
-    def redirect_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Replaces the redirect URLs, when not empty."""
+    def redirect_urls(self) -> _projects_pb2.StringList:
+        """Replaces the redirect URLs, when set."""
 
     @_builtins.property
-    def origins(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Replaces the origins, when not empty."""
+    def origins(self) -> _projects_pb2.StringList:
+        """Replaces the origins, when set."""
 
     @_builtins.property
-    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Replaces the scopes, when not empty."""
+    def scopes(self) -> _projects_pb2.StringList:
+        """Replaces the scopes, when set. Grants of scopes that are taken away shrink to the rest."""
 
     def __init__(
         self,
@@ -380,26 +441,51 @@ class UpdateAppRequest(_message.Message):
         name: _builtins.str | None = ...,
         disabled: _builtins.bool | None = ...,
         allow_plain_pkce: _builtins.bool | None = ...,
-        redirect_urls: _abc.Iterable[_builtins.str] | None = ...,
-        origins: _abc.Iterable[_builtins.str] | None = ...,
-        scopes: _abc.Iterable[_builtins.str] | None = ...,
+        redirect_urls: _projects_pb2.StringList | None = ...,
+        origins: _projects_pb2.StringList | None = ...,
+        scopes: _projects_pb2.StringList | None = ...,
+        description: _builtins.str | None = ...,
+        website: _builtins.str | None = ...,
+        icon_picture: _builtins.str | None = ...,
+        allow_query_secret: _builtins.bool | None = ...,
+        status_mode: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_allow_plain_pkce", b"_allow_plain_pkce", "_disabled", b"_disabled", "_name", b"_name", "allow_plain_pkce", b"allow_plain_pkce", "disabled", b"disabled", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_allow_plain_pkce", b"_allow_plain_pkce", "_allow_query_secret", b"_allow_query_secret", "_description", b"_description", "_disabled", b"_disabled", "_icon_picture", b"_icon_picture", "_name", b"_name", "_status_mode", b"_status_mode", "_website", b"_website", "allow_plain_pkce", b"allow_plain_pkce", "allow_query_secret", b"allow_query_secret", "description", b"description", "disabled", b"disabled", "icon_picture", b"icon_picture", "name", b"name", "origins", b"origins", "redirect_urls", b"redirect_urls", "scopes", b"scopes", "status_mode", b"status_mode", "website", b"website"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allow_plain_pkce", b"_allow_plain_pkce", "_disabled", b"_disabled", "_name", b"_name", "allow_plain_pkce", b"allow_plain_pkce", "client_id", b"client_id", "disabled", b"disabled", "name", b"name", "origins", b"origins", "redirect_urls", b"redirect_urls", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allow_plain_pkce", b"_allow_plain_pkce", "_allow_query_secret", b"_allow_query_secret", "_description", b"_description", "_disabled", b"_disabled", "_icon_picture", b"_icon_picture", "_name", b"_name", "_status_mode", b"_status_mode", "_website", b"_website", "allow_plain_pkce", b"allow_plain_pkce", "allow_query_secret", b"allow_query_secret", "client_id", b"client_id", "description", b"description", "disabled", b"disabled", "icon_picture", b"icon_picture", "name", b"name", "origins", b"origins", "redirect_urls", b"redirect_urls", "scopes", b"scopes", "status_mode", b"status_mode", "website", b"website"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__allow_plain_pkce: _TypeAlias = _typing.Literal["allow_plain_pkce"]  # noqa: Y015
     _WhichOneofArgType__allow_plain_pkce: _TypeAlias = _typing.Literal["_allow_plain_pkce", b"_allow_plain_pkce"]  # noqa: Y015
+    _WhichOneofReturnType__allow_query_secret: _TypeAlias = _typing.Literal["allow_query_secret"]  # noqa: Y015
+    _WhichOneofArgType__allow_query_secret: _TypeAlias = _typing.Literal["_allow_query_secret", b"_allow_query_secret"]  # noqa: Y015
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     _WhichOneofReturnType__disabled: _TypeAlias = _typing.Literal["disabled"]  # noqa: Y015
     _WhichOneofArgType__disabled: _TypeAlias = _typing.Literal["_disabled", b"_disabled"]  # noqa: Y015
+    _WhichOneofReturnType__icon_picture: _TypeAlias = _typing.Literal["icon_picture"]  # noqa: Y015
+    _WhichOneofArgType__icon_picture: _TypeAlias = _typing.Literal["_icon_picture", b"_icon_picture"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__status_mode: _TypeAlias = _typing.Literal["status_mode"]  # noqa: Y015
+    _WhichOneofArgType__status_mode: _TypeAlias = _typing.Literal["_status_mode", b"_status_mode"]  # noqa: Y015
+    _WhichOneofReturnType__website: _TypeAlias = _typing.Literal["website"]  # noqa: Y015
+    _WhichOneofArgType__website: _TypeAlias = _typing.Literal["_website", b"_website"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__allow_plain_pkce) -> _WhichOneofReturnType__allow_plain_pkce | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__allow_query_secret) -> _WhichOneofReturnType__allow_query_secret | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__disabled) -> _WhichOneofReturnType__disabled | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__icon_picture) -> _WhichOneofReturnType__icon_picture | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status_mode) -> _WhichOneofReturnType__status_mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__website) -> _WhichOneofReturnType__website | None: ...
 
 Global___UpdateAppRequest: _TypeAlias = UpdateAppRequest  # noqa: Y015
 
@@ -575,12 +661,22 @@ class ApiKey(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     HINT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    NETWORKS_FIELD_NUMBER: _builtins.int
+    ALLOW_QUERY_CREDENTIALS_FIELD_NUMBER: _builtins.int
+    BYPASS_SECOND_FACTOR_FIELD_NUMBER: _builtins.int
+    STATUS_MODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     project: _builtins.str
     """Project name."""
     hint: _builtins.str
     """Its last four characters."""
+    allow_query_credentials: _builtins.bool
+    """Whether it and passwords are accepted in a query string, as old clients send them."""
+    bypass_second_factor: _builtins.bool
+    """Whether it signs users in whom the project asks for a second step."""
+    status_mode: _builtins.str
+    """`legacy`, `strict`, or empty for the project's."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it may do: `user:authenticate`, `user:read`, `user:create`, `user:edit`, `user:delete`, `act_as`."""
@@ -588,6 +684,10 @@ class ApiKey(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
+
+    @_builtins.property
+    def networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Networks (CIDR) it may be used from; empty means any."""
 
     def __init__(
         self,
@@ -597,10 +697,14 @@ class ApiKey(_message.Message):
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         hint: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        networks: _abc.Iterable[_builtins.str] | None = ...,
+        allow_query_credentials: _builtins.bool = ...,
+        bypass_second_factor: _builtins.bool = ...,
+        status_mode: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "hint", b"hint", "id", b"id", "project", b"project", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_query_credentials", b"allow_query_credentials", "bypass_second_factor", b"bypass_second_factor", "create_time", b"create_time", "hint", b"hint", "id", b"id", "networks", b"networks", "project", b"project", "scopes", b"scopes", "status_mode", b"status_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -615,13 +719,27 @@ class CreateApiKeyRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
+    NETWORKS_FIELD_NUMBER: _builtins.int
+    ALLOW_QUERY_CREDENTIALS_FIELD_NUMBER: _builtins.int
+    BYPASS_SECOND_FACTOR_FIELD_NUMBER: _builtins.int
+    STATUS_MODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID minted by the caller; repeating the call replaces the unseen value."""
     project: _builtins.str
     """Project name."""
+    allow_query_credentials: _builtins.bool
+    """See ApiKey.allow_query_credentials."""
+    bypass_second_factor: _builtins.bool
+    """See ApiKey.bypass_second_factor."""
+    status_mode: _builtins.str
+    """See ApiKey.status_mode."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """See ApiKey.scopes; empty means `user:authenticate` and `user:read`."""
+
+    @_builtins.property
+    def networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """See ApiKey.networks."""
 
     def __init__(
         self,
@@ -629,10 +747,14 @@ class CreateApiKeyRequest(_message.Message):
         id: _builtins.str = ...,
         project: _builtins.str = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
+        networks: _abc.Iterable[_builtins.str] | None = ...,
+        allow_query_credentials: _builtins.bool = ...,
+        bypass_second_factor: _builtins.bool = ...,
+        status_mode: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "project", b"project", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_query_credentials", b"allow_query_credentials", "bypass_second_factor", b"bypass_second_factor", "id", b"id", "networks", b"networks", "project", b"project", "scopes", b"scopes", "status_mode", b"status_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -750,3 +872,423 @@ class RevokeApiKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeApiKeyResponse: _TypeAlias = RevokeApiKeyResponse  # noqa: Y015
+
+@_typing.final
+class ListOwnAppsRequest(_message.Message):
+    """See OwnAppService.ListOwnApps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnAppsRequest: _TypeAlias = ListOwnAppsRequest  # noqa: Y015
+
+@_typing.final
+class ListOwnAppsResponse(_message.Message):
+    """See OwnAppService.ListOwnApps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPS_FIELD_NUMBER: _builtins.int
+    MAY_CREATE_FIELD_NUMBER: _builtins.int
+    may_create: _builtins.bool
+    """Whether the user may create more."""
+    @_builtins.property
+    def apps(self) -> _containers.RepeatedCompositeFieldContainer[Global___App]:
+        """By creation, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        apps: _abc.Iterable[Global___App] | None = ...,
+        may_create: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apps", b"apps", "may_create", b"may_create"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnAppsResponse: _TypeAlias = ListOwnAppsResponse  # noqa: Y015
+
+@_typing.final
+class CreateOwnAppRequest(_message.Message):
+    """See OwnAppService.CreateOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    @_builtins.property
+    def app(self) -> Global___CreateAppRequest:
+        """What it is to be; `project` is ignored, it is the user's."""
+
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        app: Global___CreateAppRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["app", b"app"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "app", b"app", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOwnAppRequest: _TypeAlias = CreateOwnAppRequest  # noqa: Y015
+
+@_typing.final
+class CreateOwnAppResponse(_message.Message):
+    """See OwnAppService.CreateOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APP_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    client_secret: _builtins.str
+    """The secret: 32 lower-case hex digits, shown once."""
+    @_builtins.property
+    def app(self) -> Global___App:
+        """The app as stored."""
+
+    def __init__(
+        self,
+        *,
+        app: Global___App | None = ...,
+        client_secret: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["app", b"app"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app", b"app", "client_secret", b"client_secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOwnAppResponse: _TypeAlias = CreateOwnAppResponse  # noqa: Y015
+
+@_typing.final
+class GetOwnAppRequest(_message.Message):
+    """See OwnAppService.GetOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    client_id: _builtins.str
+    """See App.client_id."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        client_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOwnAppRequest: _TypeAlias = GetOwnAppRequest  # noqa: Y015
+
+@_typing.final
+class GetOwnAppResponse(_message.Message):
+    """See OwnAppService.GetOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APP_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def app(self) -> Global___App:
+        """The app as stored."""
+
+    @_builtins.property
+    def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppUsage]:
+        """By day, oldest first; days without use are left out."""
+
+    def __init__(
+        self,
+        *,
+        app: Global___App | None = ...,
+        usage: _abc.Iterable[Global___AppUsage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["app", b"app"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app", b"app", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOwnAppResponse: _TypeAlias = GetOwnAppResponse  # noqa: Y015
+
+@_typing.final
+class AppUsage(_message.Message):
+    """What an app did on one day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    SIGN_INS_FIELD_NUMBER: _builtins.int
+    USERS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """UTC day, YYYY-MM-DD."""
+    sign_ins: _builtins.int
+    """Sign-ins: codes exchanged for tokens."""
+    users: _builtins.int
+    """Different users among them."""
+    failures: _builtins.int
+    """Exchanges and refreshes refused."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        sign_ins: _builtins.int = ...,
+        users: _builtins.int = ...,
+        failures: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "failures", b"failures", "sign_ins", b"sign_ins", "users", b"users"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppUsage: _TypeAlias = AppUsage  # noqa: Y015
+
+@_typing.final
+class UpdateOwnAppRequest(_message.Message):
+    """See OwnAppService.UpdateOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    @_builtins.property
+    def app(self) -> Global___UpdateAppRequest:
+        """Which, and what to change; `disabled` is ignored."""
+
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        app: Global___UpdateAppRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["app", b"app"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "app", b"app", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateOwnAppRequest: _TypeAlias = UpdateOwnAppRequest  # noqa: Y015
+
+@_typing.final
+class UpdateOwnAppResponse(_message.Message):
+    """See OwnAppService.UpdateOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def app(self) -> Global___App:
+        """The app as stored."""
+
+    def __init__(
+        self,
+        *,
+        app: Global___App | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["app", b"app"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app", b"app"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateOwnAppResponse: _TypeAlias = UpdateOwnAppResponse  # noqa: Y015
+
+@_typing.final
+class CreateOwnAppSecretRequest(_message.Message):
+    """See OwnAppService.CreateOwnAppSecret."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    client_id: _builtins.str
+    """See App.client_id."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        client_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOwnAppSecretRequest: _TypeAlias = CreateOwnAppSecretRequest  # noqa: Y015
+
+@_typing.final
+class CreateOwnAppSecretResponse(_message.Message):
+    """See OwnAppService.CreateOwnAppSecret."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECRET_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    client_secret: _builtins.str
+    """Its value: 32 lower-case hex digits, shown once."""
+    @_builtins.property
+    def secret(self) -> Global___AppSecret:
+        """The new secret, without its value."""
+
+    def __init__(
+        self,
+        *,
+        secret: Global___AppSecret | None = ...,
+        client_secret: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_secret", b"client_secret", "secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOwnAppSecretResponse: _TypeAlias = CreateOwnAppSecretResponse  # noqa: Y015
+
+@_typing.final
+class RevokeOwnAppSecretRequest(_message.Message):
+    """See OwnAppService.RevokeOwnAppSecret."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    SECRET_ID_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    client_id: _builtins.str
+    """See App.client_id."""
+    secret_id: _builtins.str
+    """See AppSecret.id."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        client_id: _builtins.str = ...,
+        secret_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form", "secret_id", b"secret_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeOwnAppSecretRequest: _TypeAlias = RevokeOwnAppSecretRequest  # noqa: Y015
+
+@_typing.final
+class RevokeOwnAppSecretResponse(_message.Message):
+    """See OwnAppService.RevokeOwnAppSecret."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeOwnAppSecretResponse: _TypeAlias = RevokeOwnAppSecretResponse  # noqa: Y015
+
+@_typing.final
+class DeleteOwnAppRequest(_message.Message):
+    """See OwnAppService.DeleteOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The user's token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    client_id: _builtins.str
+    """See App.client_id."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        client_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOwnAppRequest: _TypeAlias = DeleteOwnAppRequest  # noqa: Y015
+
+@_typing.final
+class DeleteOwnAppResponse(_message.Message):
+    """See OwnAppService.DeleteOwnApp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteOwnAppResponse: _TypeAlias = DeleteOwnAppResponse  # noqa: Y015

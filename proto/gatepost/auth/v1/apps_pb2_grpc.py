@@ -367,6 +367,350 @@ class AppService:
             _registered_method=True)
 
 
+class OwnAppServiceStub:
+    """The app dashboard: what AppService does, for the apps of one user, on his token. Caller: the gateway.
+    Every call can answer TOKEN_INVALID or TOKEN_EXPIRED, and NOT_FOUND for an app that is not his.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListOwnApps = channel.unary_unary(
+                '/gatepost.auth.v1.OwnAppService/ListOwnApps',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.ListOwnAppsRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.ListOwnAppsResponse.FromString,
+                _registered_method=True)
+        self.CreateOwnApp = channel.unary_unary(
+                '/gatepost.auth.v1.OwnAppService/CreateOwnApp',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppResponse.FromString,
+                _registered_method=True)
+        self.GetOwnApp = channel.unary_unary(
+                '/gatepost.auth.v1.OwnAppService/GetOwnApp',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.GetOwnAppRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.GetOwnAppResponse.FromString,
+                _registered_method=True)
+        self.UpdateOwnApp = channel.unary_unary(
+                '/gatepost.auth.v1.OwnAppService/UpdateOwnApp',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.UpdateOwnAppRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.UpdateOwnAppResponse.FromString,
+                _registered_method=True)
+        self.CreateOwnAppSecret = channel.unary_unary(
+                '/gatepost.auth.v1.OwnAppService/CreateOwnAppSecret',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppSecretRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppSecretResponse.FromString,
+                _registered_method=True)
+        self.RevokeOwnAppSecret = channel.unary_unary(
+                '/gatepost.auth.v1.OwnAppService/RevokeOwnAppSecret',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.RevokeOwnAppSecretRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.RevokeOwnAppSecretResponse.FromString,
+                _registered_method=True)
+        self.DeleteOwnApp = channel.unary_unary(
+                '/gatepost.auth.v1.OwnAppService/DeleteOwnApp',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.DeleteOwnAppRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.DeleteOwnAppResponse.FromString,
+                _registered_method=True)
+
+
+class OwnAppServiceServicer:
+    """The app dashboard: what AppService does, for the apps of one user, on his token. Caller: the gateway.
+    Every call can answer TOKEN_INVALID or TOKEN_EXPIRED, and NOT_FOUND for an app that is not his.
+    """
+
+    def ListOwnApps(self, request, context):
+        """Lists a user's apps by creation, oldest first, at most 100.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOwnApp(self, request, context):
+        """Creates an app of the user, with one secret, shown in this answer only. Errors: INVALID_PARAMETER, RATE_LIMITED
+        (too many apps), SCOPE_MISSING (the project does not let users register apps).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOwnApp(self, request, context):
+        """Returns one app, and its usage of the last fourteen days.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOwnApp(self, request, context):
+        """Changes an app. Errors: INVALID_PARAMETER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOwnAppSecret(self, request, context):
+        """Adds a secret, shown in this answer only; at most two live beside each other. Errors: CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeOwnAppSecret(self, request, context):
+        """Ends a secret at once. Errors: CONFLICT (the last one).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteOwnApp(self, request, context):
+        """Deletes an app with its grants and sessions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_OwnAppServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListOwnApps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOwnApps,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.ListOwnAppsRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.ListOwnAppsResponse.SerializeToString,
+            ),
+            'CreateOwnApp': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOwnApp,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppResponse.SerializeToString,
+            ),
+            'GetOwnApp': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOwnApp,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.GetOwnAppRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.GetOwnAppResponse.SerializeToString,
+            ),
+            'UpdateOwnApp': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOwnApp,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.UpdateOwnAppRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.UpdateOwnAppResponse.SerializeToString,
+            ),
+            'CreateOwnAppSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOwnAppSecret,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppSecretRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppSecretResponse.SerializeToString,
+            ),
+            'RevokeOwnAppSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeOwnAppSecret,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.RevokeOwnAppSecretRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.RevokeOwnAppSecretResponse.SerializeToString,
+            ),
+            'DeleteOwnApp': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteOwnApp,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.DeleteOwnAppRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_apps__pb2.DeleteOwnAppResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'gatepost.auth.v1.OwnAppService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('gatepost.auth.v1.OwnAppService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class OwnAppService:
+    """The app dashboard: what AppService does, for the apps of one user, on his token. Caller: the gateway.
+    Every call can answer TOKEN_INVALID or TOKEN_EXPIRED, and NOT_FOUND for an app that is not his.
+    """
+
+    @staticmethod
+    def ListOwnApps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.OwnAppService/ListOwnApps',
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.ListOwnAppsRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.ListOwnAppsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOwnApp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.OwnAppService/CreateOwnApp',
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOwnApp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.OwnAppService/GetOwnApp',
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.GetOwnAppRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.GetOwnAppResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOwnApp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.OwnAppService/UpdateOwnApp',
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.UpdateOwnAppRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.UpdateOwnAppResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOwnAppSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.OwnAppService/CreateOwnAppSecret',
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppSecretRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.CreateOwnAppSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeOwnAppSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.OwnAppService/RevokeOwnAppSecret',
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.RevokeOwnAppSecretRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.RevokeOwnAppSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteOwnApp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.OwnAppService/DeleteOwnApp',
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.DeleteOwnAppRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_apps__pb2.DeleteOwnAppResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class ApiKeyServiceStub:
     """Administers the keys that stand for a whole project.
     """

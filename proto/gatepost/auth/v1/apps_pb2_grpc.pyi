@@ -138,6 +138,121 @@ class AppServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_AppServiceServicer_to_server(servicer: AppServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class OwnAppServiceStub:
+    """The app dashboard: what AppService does, for the apps of one user, on his token. Caller: the gateway.
+    Every call can answer TOKEN_INVALID or TOKEN_EXPIRED, and NOT_FOUND for an app that is not his.
+    """
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> OwnAppServiceAsyncStub: ...
+    ListOwnApps: _grpc.UnaryUnaryMultiCallable[_apps_pb2.ListOwnAppsRequest, _apps_pb2.ListOwnAppsResponse]
+    """Lists a user's apps by creation, oldest first, at most 100."""
+    CreateOwnApp: _grpc.UnaryUnaryMultiCallable[_apps_pb2.CreateOwnAppRequest, _apps_pb2.CreateOwnAppResponse]
+    """Creates an app of the user, with one secret, shown in this answer only. Errors: INVALID_PARAMETER, RATE_LIMITED
+    (too many apps), SCOPE_MISSING (the project does not let users register apps).
+    """
+    GetOwnApp: _grpc.UnaryUnaryMultiCallable[_apps_pb2.GetOwnAppRequest, _apps_pb2.GetOwnAppResponse]
+    """Returns one app, and its usage of the last fourteen days."""
+    UpdateOwnApp: _grpc.UnaryUnaryMultiCallable[_apps_pb2.UpdateOwnAppRequest, _apps_pb2.UpdateOwnAppResponse]
+    """Changes an app. Errors: INVALID_PARAMETER."""
+    CreateOwnAppSecret: _grpc.UnaryUnaryMultiCallable[_apps_pb2.CreateOwnAppSecretRequest, _apps_pb2.CreateOwnAppSecretResponse]
+    """Adds a secret, shown in this answer only; at most two live beside each other. Errors: CONFLICT."""
+    RevokeOwnAppSecret: _grpc.UnaryUnaryMultiCallable[_apps_pb2.RevokeOwnAppSecretRequest, _apps_pb2.RevokeOwnAppSecretResponse]
+    """Ends a secret at once. Errors: CONFLICT (the last one)."""
+    DeleteOwnApp: _grpc.UnaryUnaryMultiCallable[_apps_pb2.DeleteOwnAppRequest, _apps_pb2.DeleteOwnAppResponse]
+    """Deletes an app with its grants and sessions."""
+
+@_typing.type_check_only
+class OwnAppServiceAsyncStub(OwnAppServiceStub):
+    """The app dashboard: what AppService does, for the apps of one user, on his token. Caller: the gateway.
+    Every call can answer TOKEN_INVALID or TOKEN_EXPIRED, and NOT_FOUND for an app that is not his.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListOwnApps: _aio.UnaryUnaryMultiCallable[_apps_pb2.ListOwnAppsRequest, _apps_pb2.ListOwnAppsResponse]  # type: ignore[assignment]
+    """Lists a user's apps by creation, oldest first, at most 100."""
+    CreateOwnApp: _aio.UnaryUnaryMultiCallable[_apps_pb2.CreateOwnAppRequest, _apps_pb2.CreateOwnAppResponse]  # type: ignore[assignment]
+    """Creates an app of the user, with one secret, shown in this answer only. Errors: INVALID_PARAMETER, RATE_LIMITED
+    (too many apps), SCOPE_MISSING (the project does not let users register apps).
+    """
+    GetOwnApp: _aio.UnaryUnaryMultiCallable[_apps_pb2.GetOwnAppRequest, _apps_pb2.GetOwnAppResponse]  # type: ignore[assignment]
+    """Returns one app, and its usage of the last fourteen days."""
+    UpdateOwnApp: _aio.UnaryUnaryMultiCallable[_apps_pb2.UpdateOwnAppRequest, _apps_pb2.UpdateOwnAppResponse]  # type: ignore[assignment]
+    """Changes an app. Errors: INVALID_PARAMETER."""
+    CreateOwnAppSecret: _aio.UnaryUnaryMultiCallable[_apps_pb2.CreateOwnAppSecretRequest, _apps_pb2.CreateOwnAppSecretResponse]  # type: ignore[assignment]
+    """Adds a secret, shown in this answer only; at most two live beside each other. Errors: CONFLICT."""
+    RevokeOwnAppSecret: _aio.UnaryUnaryMultiCallable[_apps_pb2.RevokeOwnAppSecretRequest, _apps_pb2.RevokeOwnAppSecretResponse]  # type: ignore[assignment]
+    """Ends a secret at once. Errors: CONFLICT (the last one)."""
+    DeleteOwnApp: _aio.UnaryUnaryMultiCallable[_apps_pb2.DeleteOwnAppRequest, _apps_pb2.DeleteOwnAppResponse]  # type: ignore[assignment]
+    """Deletes an app with its grants and sessions."""
+
+class OwnAppServiceServicer(metaclass=_abc_1.ABCMeta):
+    """The app dashboard: what AppService does, for the apps of one user, on his token. Caller: the gateway.
+    Every call can answer TOKEN_INVALID or TOKEN_EXPIRED, and NOT_FOUND for an app that is not his.
+    """
+
+    @_abc_1.abstractmethod
+    def ListOwnApps(
+        self,
+        request: _apps_pb2.ListOwnAppsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apps_pb2.ListOwnAppsResponse, _abc.Awaitable[_apps_pb2.ListOwnAppsResponse]]:
+        """Lists a user's apps by creation, oldest first, at most 100."""
+
+    @_abc_1.abstractmethod
+    def CreateOwnApp(
+        self,
+        request: _apps_pb2.CreateOwnAppRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apps_pb2.CreateOwnAppResponse, _abc.Awaitable[_apps_pb2.CreateOwnAppResponse]]:
+        """Creates an app of the user, with one secret, shown in this answer only. Errors: INVALID_PARAMETER, RATE_LIMITED
+        (too many apps), SCOPE_MISSING (the project does not let users register apps).
+        """
+
+    @_abc_1.abstractmethod
+    def GetOwnApp(
+        self,
+        request: _apps_pb2.GetOwnAppRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apps_pb2.GetOwnAppResponse, _abc.Awaitable[_apps_pb2.GetOwnAppResponse]]:
+        """Returns one app, and its usage of the last fourteen days."""
+
+    @_abc_1.abstractmethod
+    def UpdateOwnApp(
+        self,
+        request: _apps_pb2.UpdateOwnAppRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apps_pb2.UpdateOwnAppResponse, _abc.Awaitable[_apps_pb2.UpdateOwnAppResponse]]:
+        """Changes an app. Errors: INVALID_PARAMETER."""
+
+    @_abc_1.abstractmethod
+    def CreateOwnAppSecret(
+        self,
+        request: _apps_pb2.CreateOwnAppSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apps_pb2.CreateOwnAppSecretResponse, _abc.Awaitable[_apps_pb2.CreateOwnAppSecretResponse]]:
+        """Adds a secret, shown in this answer only; at most two live beside each other. Errors: CONFLICT."""
+
+    @_abc_1.abstractmethod
+    def RevokeOwnAppSecret(
+        self,
+        request: _apps_pb2.RevokeOwnAppSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apps_pb2.RevokeOwnAppSecretResponse, _abc.Awaitable[_apps_pb2.RevokeOwnAppSecretResponse]]:
+        """Ends a secret at once. Errors: CONFLICT (the last one)."""
+
+    @_abc_1.abstractmethod
+    def DeleteOwnApp(
+        self,
+        request: _apps_pb2.DeleteOwnAppRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_apps_pb2.DeleteOwnAppResponse, _abc.Awaitable[_apps_pb2.DeleteOwnAppResponse]]:
+        """Deletes an app with its grants and sessions."""
+
+def add_OwnAppServiceServicer_to_server(servicer: OwnAppServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class ApiKeyServiceStub:
     """Administers the keys that stand for a whole project."""
 

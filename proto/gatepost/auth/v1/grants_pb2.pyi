@@ -5,6 +5,8 @@ Grants: what a user lets an app know and do, and codes issued on the strength of
 
 from collections import abc as _abc
 from gatepost.auth.v1 import accounts_pb2 as _accounts_pb2
+from gatepost.auth.v1 import apps_pb2 as _apps_pb2
+from gatepost.auth.v1 import forms_pb2 as _forms_pb2
 from gatepost.auth.v1 import sign_in_pb2 as _sign_in_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -72,10 +74,13 @@ class CreateGrantRequest(_message.Message):
     ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """Access token of the user who consents."""
     client_id: _builtins.str
     """To which app; see App.client_id."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What `access_token` must be."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it covers."""
@@ -86,14 +91,165 @@ class CreateGrantRequest(_message.Message):
         access_token: _builtins.str = ...,
         client_id: _builtins.str = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateGrantRequest: _TypeAlias = CreateGrantRequest  # noqa: Y015
+
+@_typing.final
+class CheckConsentRequest(_message.Message):
+    """See GrantService.CheckConsent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """Token of the signed-in user."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    client_id: _builtins.str
+    """Which app; see App.client_id."""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What would be asked for; `basic` needs no listing by the app."""
+
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        client_id: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form", "scopes", b"scopes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckConsentRequest: _TypeAlias = CheckConsentRequest  # noqa: Y015
+
+@_typing.final
+class CheckConsentResponse(_message.Message):
+    """See GrantService.CheckConsent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
+    granted: _builtins.bool
+    """Whether to go on without asking."""
+    @_builtins.property
+    def account(self) -> _accounts_pb2.Account:
+        """The user."""
+
+    @_builtins.property
+    def app(self) -> _apps_pb2.App:
+        """The app, without its secrets."""
+
+    def __init__(
+        self,
+        *,
+        account: _accounts_pb2.Account | None = ...,
+        app: _apps_pb2.App | None = ...,
+        granted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app", b"app"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app", b"app", "granted", b"granted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckConsentResponse: _TypeAlias = CheckConsentResponse  # noqa: Y015
+
+@_typing.final
+class ListOwnGrantsRequest(_message.Message):
+    """See GrantService.ListOwnGrants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnGrantsRequest: _TypeAlias = ListOwnGrantsRequest  # noqa: Y015
+
+@_typing.final
+class ListOwnGrantsResponse(_message.Message):
+    """See GrantService.ListOwnGrants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANTED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def granted(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrantedApp]:
+        """Latest first, at most 100."""
+
+    def __init__(
+        self,
+        *,
+        granted: _abc.Iterable[Global___GrantedApp] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted", b"granted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnGrantsResponse: _TypeAlias = ListOwnGrantsResponse  # noqa: Y015
+
+@_typing.final
+class GrantedApp(_message.Message):
+    """A grant and its app."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANT_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grant(self) -> Global___Grant:
+        """The grant."""
+
+    @_builtins.property
+    def app(self) -> _apps_pb2.App:
+        """The app, without its secrets."""
+
+    def __init__(
+        self,
+        *,
+        grant: Global___Grant | None = ...,
+        app: _apps_pb2.App | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["app", b"app", "grant", b"grant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app", b"app", "grant", b"grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantedApp: _TypeAlias = GrantedApp  # noqa: Y015
 
 @_typing.final
 class CreateGrantResponse(_message.Message):
@@ -175,19 +331,23 @@ class RevokeGrantRequest(_message.Message):
 
     ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """Access token of the user who takes it back."""
     id: _builtins.str
     """See Grant.id; must be the user's own."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What `access_token` must be."""
     def __init__(
         self,
         *,
         access_token: _builtins.str = ...,
         id: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form", "id", b"id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,10 +380,19 @@ class IssueCodeRequest(_message.Message):
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
     PKCE_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    ISSUE_FIELD_NUMBER: _builtins.int
+    REDIRECT_URL_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """Access token of the signed-in user."""
     client_id: _builtins.str
     """For which app; see App.client_id."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What `access_token` must be."""
+    issue: _forms_pb2.TokenForm.ValueType
+    """What the code will be exchanged for: PAIR, SHORT_PAIR or SINGLE."""
+    redirect_url: _builtins.str
+    """Where the code is sent to: one of the app's redirect URLs; bound to the code. Empty for none."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Must be covered by a live grant."""
@@ -239,10 +408,13 @@ class IssueCodeRequest(_message.Message):
         client_id: _builtins.str = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         pkce: _sign_in_pb2.Pkce | None = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        issue: _forms_pb2.TokenForm.ValueType = ...,
+        redirect_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pkce", b"pkce"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "pkce", b"pkce", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form", "issue", b"issue", "pkce", b"pkce", "redirect_url", b"redirect_url", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -256,7 +428,7 @@ class IssueCodeResponse(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """One-time code: 32 lower-case hex digits."""
+    """One-time code: 64 lower-case hex digits for SINGLE, else 32."""
     def __init__(
         self,
         *,

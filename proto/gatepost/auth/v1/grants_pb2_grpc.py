@@ -40,6 +40,16 @@ class GrantServiceStub:
                 request_serializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CreateGrantRequest.SerializeToString,
                 response_deserializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CreateGrantResponse.FromString,
                 _registered_method=True)
+        self.CheckConsent = channel.unary_unary(
+                '/gatepost.auth.v1.GrantService/CheckConsent',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CheckConsentRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CheckConsentResponse.FromString,
+                _registered_method=True)
+        self.ListOwnGrants = channel.unary_unary(
+                '/gatepost.auth.v1.GrantService/ListOwnGrants',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.ListOwnGrantsRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.ListOwnGrantsResponse.FromString,
+                _registered_method=True)
         self.ListGrants = channel.unary_unary(
                 '/gatepost.auth.v1.GrantService/ListGrants',
                 request_serializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.ListGrantsRequest.SerializeToString,
@@ -64,6 +74,22 @@ class GrantServiceServicer:
     def CreateGrant(self, request, context):
         """Records that a user gives an app these scopes (adding to those before), and returns the grant.
         Errors: NOT_FOUND, INVALID_PARAMETER (a scope the app does not list).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckConsent(self, request, context):
+        """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
+        these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+        (also of another project), SCOPE_MISSING (the app does not list one).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOwnGrants(self, request, context):
+        """Lists the live grants of a token's user with their apps, latest first. Errors: TOKEN_INVALID, TOKEN_EXPIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +124,16 @@ def add_GrantServiceServicer_to_server(servicer, server):
                     servicer.CreateGrant,
                     request_deserializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CreateGrantRequest.FromString,
                     response_serializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CreateGrantResponse.SerializeToString,
+            ),
+            'CheckConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckConsent,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CheckConsentRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.CheckConsentResponse.SerializeToString,
+            ),
+            'ListOwnGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOwnGrants,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.ListOwnGrantsRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_grants__pb2.ListOwnGrantsResponse.SerializeToString,
             ),
             'ListGrants': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrants,
@@ -143,6 +179,60 @@ class GrantService:
             '/gatepost.auth.v1.GrantService/CreateGrant',
             gatepost_dot_auth_dot_v1_dot_grants__pb2.CreateGrantRequest.SerializeToString,
             gatepost_dot_auth_dot_v1_dot_grants__pb2.CreateGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.GrantService/CheckConsent',
+            gatepost_dot_auth_dot_v1_dot_grants__pb2.CheckConsentRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_grants__pb2.CheckConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOwnGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.GrantService/ListOwnGrants',
+            gatepost_dot_auth_dot_v1_dot_grants__pb2.ListOwnGrantsRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_grants__pb2.ListOwnGrantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

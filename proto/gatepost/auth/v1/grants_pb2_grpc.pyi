@@ -37,6 +37,13 @@ class GrantServiceStub:
     """Records that a user gives an app these scopes (adding to those before), and returns the grant.
     Errors: NOT_FOUND, INVALID_PARAMETER (a scope the app does not list).
     """
+    CheckConsent: _grpc.UnaryUnaryMultiCallable[_grants_pb2.CheckConsentRequest, _grants_pb2.CheckConsentResponse]
+    """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
+    these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+    (also of another project), SCOPE_MISSING (the app does not list one).
+    """
+    ListOwnGrants: _grpc.UnaryUnaryMultiCallable[_grants_pb2.ListOwnGrantsRequest, _grants_pb2.ListOwnGrantsResponse]
+    """Lists the live grants of a token's user with their apps, latest first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
     ListGrants: _grpc.UnaryUnaryMultiCallable[_grants_pb2.ListGrantsRequest, _grants_pb2.ListGrantsResponse]
     """Lists a user's live grants, latest first."""
     RevokeGrant: _grpc.UnaryUnaryMultiCallable[_grants_pb2.RevokeGrantRequest, _grants_pb2.RevokeGrantResponse]
@@ -55,6 +62,13 @@ class GrantServiceAsyncStub(GrantServiceStub):
     """Records that a user gives an app these scopes (adding to those before), and returns the grant.
     Errors: NOT_FOUND, INVALID_PARAMETER (a scope the app does not list).
     """
+    CheckConsent: _aio.UnaryUnaryMultiCallable[_grants_pb2.CheckConsentRequest, _grants_pb2.CheckConsentResponse]  # type: ignore[assignment]
+    """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
+    these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+    (also of another project), SCOPE_MISSING (the app does not list one).
+    """
+    ListOwnGrants: _aio.UnaryUnaryMultiCallable[_grants_pb2.ListOwnGrantsRequest, _grants_pb2.ListOwnGrantsResponse]  # type: ignore[assignment]
+    """Lists the live grants of a token's user with their apps, latest first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
     ListGrants: _aio.UnaryUnaryMultiCallable[_grants_pb2.ListGrantsRequest, _grants_pb2.ListGrantsResponse]  # type: ignore[assignment]
     """Lists a user's live grants, latest first."""
     RevokeGrant: _aio.UnaryUnaryMultiCallable[_grants_pb2.RevokeGrantRequest, _grants_pb2.RevokeGrantResponse]  # type: ignore[assignment]
@@ -76,6 +90,25 @@ class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that a user gives an app these scopes (adding to those before), and returns the grant.
         Errors: NOT_FOUND, INVALID_PARAMETER (a scope the app does not list).
         """
+
+    @_abc_1.abstractmethod
+    def CheckConsent(
+        self,
+        request: _grants_pb2.CheckConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_grants_pb2.CheckConsentResponse, _abc.Awaitable[_grants_pb2.CheckConsentResponse]]:
+        """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
+        these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+        (also of another project), SCOPE_MISSING (the app does not list one).
+        """
+
+    @_abc_1.abstractmethod
+    def ListOwnGrants(
+        self,
+        request: _grants_pb2.ListOwnGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_grants_pb2.ListOwnGrantsResponse, _abc.Awaitable[_grants_pb2.ListOwnGrantsResponse]]:
+        """Lists the live grants of a token's user with their apps, latest first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
 
     @_abc_1.abstractmethod
     def ListGrants(

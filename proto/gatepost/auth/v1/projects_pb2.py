@@ -25,39 +25,47 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgatepost/auth/v1/projects.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x02\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x36\n\x0esign_in_policy\x18\x03 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicy\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x1d\n\x15self_assignable_roles\x18\x05 \x03(\t\x12\r\n\x05hosts\x18\x06 \x03(\t\x12\x10\n\x08\x64ialects\x18\x07 \x03(\t\x12\x1b\n\x13password_min_length\x18\x08 \x01(\x05\x12\x18\n\x10\x61llow_plain_pkce\x18\t \x01(\x08\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64isabled\x18\x0b \x01(\x08\x12\x1c\n\x14\x61\x63\x63\x65ss_token_seconds\x18\x0c \x01(\x03\x12\x1d\n\x15refresh_token_seconds\x18\r \x01(\x03\"\xdc\x01\n\x14\x43reateProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x36\n\x0esign_in_policy\x18\x03 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicy\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x1d\n\x15self_assignable_roles\x18\x05 \x03(\t\x12\r\n\x05hosts\x18\x06 \x03(\t\x12\x1b\n\x13password_min_length\x18\x07 \x01(\x05\x12\x18\n\x10\x61llow_plain_pkce\x18\x08 \x01(\x08\"C\n\x15\x43reateProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x12GetProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\\\n\x14ListProjectsResponse\x12+\n\x08projects\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbf\x02\n\x14UpdateProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12;\n\x0esign_in_policy\x18\x02 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicyH\x00\x88\x01\x01\x12\r\n\x05roles\x18\x03 \x03(\t\x12@\n\x15self_assignable_roles\x18\x04 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringListH\x01\x88\x01\x01\x12\x30\n\x05hosts\x18\x05 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringListH\x02\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\x06 \x01(\x08H\x03\x88\x01\x01\x42\x11\n\x0f_sign_in_policyB\x18\n\x16_self_assignable_rolesB\x08\n\x06_hostsB\x0b\n\t_disabled\"\x1c\n\nStringList\x12\x0e\n\x06values\x18\x01 \x03(\t\"C\n\x15UpdateProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\"%\n\x15ResolveProjectRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"D\n\x16ResolveProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project*|\n\x0cSignInPolicy\x12\x1e\n\x1aSIGN_IN_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13SIGN_IN_POLICY_NONE\x10\x01\x12\x16\n\x12SIGN_IN_POLICY_OTP\x10\x02\x12\x1b\n\x17SIGN_IN_POLICY_TWO_STEP\x10\x03\x32\xf1\x03\n\x0eProjectService\x12`\n\rCreateProject\x12&.gatepost.auth.v1.CreateProjectRequest\x1a\'.gatepost.auth.v1.CreateProjectResponse\x12W\n\nGetProject\x12#.gatepost.auth.v1.GetProjectRequest\x1a$.gatepost.auth.v1.GetProjectResponse\x12]\n\x0cListProjects\x12%.gatepost.auth.v1.ListProjectsRequest\x1a&.gatepost.auth.v1.ListProjectsResponse\x12`\n\rUpdateProject\x12&.gatepost.auth.v1.UpdateProjectRequest\x1a\'.gatepost.auth.v1.UpdateProjectResponse\x12\x63\n\x0eResolveProject\x12\'.gatepost.auth.v1.ResolveProjectRequest\x1a(.gatepost.auth.v1.ResolveProjectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgatepost/auth/v1/projects.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x04\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x36\n\x0esign_in_policy\x18\x03 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicy\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x1d\n\x15self_assignable_roles\x18\x05 \x03(\t\x12\r\n\x05hosts\x18\x06 \x03(\t\x12\x10\n\x08\x64ialects\x18\x07 \x03(\t\x12\x1b\n\x13password_min_length\x18\x08 \x01(\x05\x12\x18\n\x10\x61llow_plain_pkce\x18\t \x01(\x08\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64isabled\x18\x0b \x01(\x08\x12\x1c\n\x14\x61\x63\x63\x65ss_token_seconds\x18\x0c \x01(\x03\x12\x1d\n\x15refresh_token_seconds\x18\r \x01(\x03\x12\x14\n\x0c\x64isplay_name\x18\x0e \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65nt_color\x18\x0f \x01(\t\x12\x14\n\x0clogo_picture\x18\x10 \x01(\t\x12@\n\x0cstatus_modes\x18\x11 \x03(\x0b\x32*.gatepost.auth.v1.Project.StatusModesEntry\x12\x11\n\tuser_apps\x18\x12 \x01(\x08\x12\x10\n\x08switches\x18\x13 \x03(\t\x1a\x32\n\x10StatusModesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdc\x01\n\x14\x43reateProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x36\n\x0esign_in_policy\x18\x03 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicy\x12\r\n\x05roles\x18\x04 \x03(\t\x12\x1d\n\x15self_assignable_roles\x18\x05 \x03(\t\x12\r\n\x05hosts\x18\x06 \x03(\t\x12\x1b\n\x13password_min_length\x18\x07 \x01(\x05\x12\x18\n\x10\x61llow_plain_pkce\x18\x08 \x01(\x08\"C\n\x15\x43reateProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x12GetProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\\\n\x14ListProjectsResponse\x12+\n\x08projects\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf0\x05\n\x14UpdateProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12;\n\x0esign_in_policy\x18\x02 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicyH\x00\x88\x01\x01\x12\r\n\x05roles\x18\x03 \x03(\t\x12@\n\x15self_assignable_roles\x18\x04 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringListH\x01\x88\x01\x01\x12\x30\n\x05hosts\x18\x05 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringListH\x02\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x33\n\x08\x64ialects\x18\x07 \x01(\x0b\x32\x1c.gatepost.auth.v1.StringListH\x04\x88\x01\x01\x12\x19\n\x0c\x64isplay_name\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x19\n\x0c\x61\x63\x63\x65nt_color\x18\t \x01(\tH\x06\x88\x01\x01\x12\x19\n\x0clogo_picture\x18\n \x01(\tH\x07\x88\x01\x01\x12M\n\x0cstatus_modes\x18\x0b \x03(\x0b\x32\x37.gatepost.auth.v1.UpdateProjectRequest.StatusModesEntry\x12\x16\n\tuser_apps\x18\x0c \x01(\x08H\x08\x88\x01\x01\x12\x33\n\x08switches\x18\r \x01(\x0b\x32\x1c.gatepost.auth.v1.StringListH\t\x88\x01\x01\x1a\x32\n\x10StatusModesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_sign_in_policyB\x18\n\x16_self_assignable_rolesB\x08\n\x06_hostsB\x0b\n\t_disabledB\x0b\n\t_dialectsB\x0f\n\r_display_nameB\x0f\n\r_accent_colorB\x0f\n\r_logo_pictureB\x0c\n\n_user_appsB\x0b\n\t_switches\"\x1c\n\nStringList\x12\x0e\n\x06values\x18\x01 \x03(\t\"C\n\x15UpdateProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\"%\n\x15ResolveProjectRequest\x12\x0c\n\x04host\x18\x01 \x01(\t\"D\n\x16ResolveProjectResponse\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project*|\n\x0cSignInPolicy\x12\x1e\n\x1aSIGN_IN_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13SIGN_IN_POLICY_NONE\x10\x01\x12\x16\n\x12SIGN_IN_POLICY_OTP\x10\x02\x12\x1b\n\x17SIGN_IN_POLICY_TWO_STEP\x10\x03\x32\xf1\x03\n\x0eProjectService\x12`\n\rCreateProject\x12&.gatepost.auth.v1.CreateProjectRequest\x1a\'.gatepost.auth.v1.CreateProjectResponse\x12W\n\nGetProject\x12#.gatepost.auth.v1.GetProjectRequest\x1a$.gatepost.auth.v1.GetProjectResponse\x12]\n\x0cListProjects\x12%.gatepost.auth.v1.ListProjectsRequest\x1a&.gatepost.auth.v1.ListProjectsResponse\x12`\n\rUpdateProject\x12&.gatepost.auth.v1.UpdateProjectRequest\x1a\'.gatepost.auth.v1.UpdateProjectResponse\x12\x63\n\x0eResolveProject\x12\'.gatepost.auth.v1.ResolveProjectRequest\x1a(.gatepost.auth.v1.ResolveProjectResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.auth.v1.projects_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIGNINPOLICY']._serialized_start=1521
-  _globals['_SIGNINPOLICY']._serialized_end=1645
+  _globals['_PROJECT_STATUSMODESENTRY']._loaded_options = None
+  _globals['_PROJECT_STATUSMODESENTRY']._serialized_options = b'8\001'
+  _globals['_UPDATEPROJECTREQUEST_STATUSMODESENTRY']._loaded_options = None
+  _globals['_UPDATEPROJECTREQUEST_STATUSMODESENTRY']._serialized_options = b'8\001'
+  _globals['_SIGNINPOLICY']._serialized_start=2175
+  _globals['_SIGNINPOLICY']._serialized_end=2299
   _globals['_PROJECT']._serialized_start=87
-  _globals['_PROJECT']._serialized_end=440
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=443
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=663
-  _globals['_CREATEPROJECTRESPONSE']._serialized_start=665
-  _globals['_CREATEPROJECTRESPONSE']._serialized_end=732
-  _globals['_GETPROJECTREQUEST']._serialized_start=734
-  _globals['_GETPROJECTREQUEST']._serialized_end=767
-  _globals['_GETPROJECTRESPONSE']._serialized_start=769
-  _globals['_GETPROJECTRESPONSE']._serialized_end=833
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=835
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=895
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=897
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=989
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=992
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1311
-  _globals['_STRINGLIST']._serialized_start=1313
-  _globals['_STRINGLIST']._serialized_end=1341
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=1343
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1410
-  _globals['_RESOLVEPROJECTREQUEST']._serialized_start=1412
-  _globals['_RESOLVEPROJECTREQUEST']._serialized_end=1449
-  _globals['_RESOLVEPROJECTRESPONSE']._serialized_start=1451
-  _globals['_RESOLVEPROJECTRESPONSE']._serialized_end=1519
-  _globals['_PROJECTSERVICE']._serialized_start=1648
-  _globals['_PROJECTSERVICE']._serialized_end=2145
+  _globals['_PROJECT']._serialized_end=661
+  _globals['_PROJECT_STATUSMODESENTRY']._serialized_start=611
+  _globals['_PROJECT_STATUSMODESENTRY']._serialized_end=661
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=664
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=884
+  _globals['_CREATEPROJECTRESPONSE']._serialized_start=886
+  _globals['_CREATEPROJECTRESPONSE']._serialized_end=953
+  _globals['_GETPROJECTREQUEST']._serialized_start=955
+  _globals['_GETPROJECTREQUEST']._serialized_end=988
+  _globals['_GETPROJECTRESPONSE']._serialized_start=990
+  _globals['_GETPROJECTRESPONSE']._serialized_end=1054
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=1056
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=1116
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1118
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1210
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1213
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1965
+  _globals['_UPDATEPROJECTREQUEST_STATUSMODESENTRY']._serialized_start=611
+  _globals['_UPDATEPROJECTREQUEST_STATUSMODESENTRY']._serialized_end=661
+  _globals['_STRINGLIST']._serialized_start=1967
+  _globals['_STRINGLIST']._serialized_end=1995
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=1997
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=2064
+  _globals['_RESOLVEPROJECTREQUEST']._serialized_start=2066
+  _globals['_RESOLVEPROJECTREQUEST']._serialized_end=2103
+  _globals['_RESOLVEPROJECTRESPONSE']._serialized_start=2105
+  _globals['_RESOLVEPROJECTRESPONSE']._serialized_end=2173
+  _globals['_PROJECTSERVICE']._serialized_start=2302
+  _globals['_PROJECTSERVICE']._serialized_end=2799
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,26 @@ class Project(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class StatusModesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     SIGN_IN_POLICY_FIELD_NUMBER: _builtins.int
@@ -67,6 +87,12 @@ class Project(_message.Message):
     DISABLED_FIELD_NUMBER: _builtins.int
     ACCESS_TOKEN_SECONDS_FIELD_NUMBER: _builtins.int
     REFRESH_TOKEN_SECONDS_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    ACCENT_COLOR_FIELD_NUMBER: _builtins.int
+    LOGO_PICTURE_FIELD_NUMBER: _builtins.int
+    STATUS_MODES_FIELD_NUMBER: _builtins.int
+    USER_APPS_FIELD_NUMBER: _builtins.int
+    SWITCHES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID, lower case with hyphens."""
     name: _builtins.str
@@ -83,6 +109,14 @@ class Project(_message.Message):
     """Lifetime of an access token in seconds; 0 means the service's setting."""
     refresh_token_seconds: _builtins.int
     """Lifetime of a refresh token in seconds; 0 means the service's setting."""
+    display_name: _builtins.str
+    """Name shown to people; empty means `name`. At most 100 characters."""
+    accent_color: _builtins.str
+    """`#rrggbb`, or empty for the house's."""
+    logo_picture: _builtins.str
+    """Picture of user-service; empty for none."""
+    user_apps: _builtins.bool
+    """Whether users may register apps of their own on the dashboard."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Roles a user can hold, in canonical spelling; compared without case. The first is given to new users."""
@@ -103,6 +137,14 @@ class Project(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
 
+    @_builtins.property
+    def status_modes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Dialect name to `legacy` or `strict`, where it is not the dialect's default."""
+
+    @_builtins.property
+    def switches(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Switches of single dialects, `dialect.name`; kept for them, not read by the core."""
+
     def __init__(
         self,
         *,
@@ -119,10 +161,16 @@ class Project(_message.Message):
         disabled: _builtins.bool = ...,
         access_token_seconds: _builtins.int = ...,
         refresh_token_seconds: _builtins.int = ...,
+        display_name: _builtins.str = ...,
+        accent_color: _builtins.str = ...,
+        logo_picture: _builtins.str = ...,
+        status_modes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        user_apps: _builtins.bool = ...,
+        switches: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token_seconds", b"access_token_seconds", "allow_plain_pkce", b"allow_plain_pkce", "create_time", b"create_time", "dialects", b"dialects", "disabled", b"disabled", "hosts", b"hosts", "id", b"id", "name", b"name", "password_min_length", b"password_min_length", "refresh_token_seconds", b"refresh_token_seconds", "roles", b"roles", "self_assignable_roles", b"self_assignable_roles", "sign_in_policy", b"sign_in_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accent_color", b"accent_color", "access_token_seconds", b"access_token_seconds", "allow_plain_pkce", b"allow_plain_pkce", "create_time", b"create_time", "dialects", b"dialects", "disabled", b"disabled", "display_name", b"display_name", "hosts", b"hosts", "id", b"id", "logo_picture", b"logo_picture", "name", b"name", "password_min_length", b"password_min_length", "refresh_token_seconds", b"refresh_token_seconds", "roles", b"roles", "self_assignable_roles", b"self_assignable_roles", "sign_in_policy", b"sign_in_policy", "status_modes", b"status_modes", "switches", b"switches", "user_apps", b"user_apps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -314,18 +362,53 @@ class UpdateProjectRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class StatusModesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     SIGN_IN_POLICY_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     SELF_ASSIGNABLE_ROLES_FIELD_NUMBER: _builtins.int
     HOSTS_FIELD_NUMBER: _builtins.int
     DISABLED_FIELD_NUMBER: _builtins.int
+    DIALECTS_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    ACCENT_COLOR_FIELD_NUMBER: _builtins.int
+    LOGO_PICTURE_FIELD_NUMBER: _builtins.int
+    STATUS_MODES_FIELD_NUMBER: _builtins.int
+    USER_APPS_FIELD_NUMBER: _builtins.int
+    SWITCHES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Which project; see Project.name."""
     sign_in_policy: Global___SignInPolicy.ValueType
     """New policy, when set."""
     disabled: _builtins.bool
     """Disables or enables the project, when set."""
+    display_name: _builtins.str
+    """See Project.display_name, when set."""
+    accent_color: _builtins.str
+    """See Project.accent_color, when set."""
+    logo_picture: _builtins.str
+    """See Project.logo_picture, when set."""
+    user_apps: _builtins.bool
+    """See Project.user_apps, when set."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """New roles, when not empty. A role some user holds cannot be taken away."""
@@ -338,6 +421,18 @@ class UpdateProjectRequest(_message.Message):
     def hosts(self) -> Global___StringList:
         """Replaces the host names, when set."""
 
+    @_builtins.property
+    def dialects(self) -> Global___StringList:
+        """See Project.dialects, when set."""
+
+    @_builtins.property
+    def status_modes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Adds to or replaces in Project.status_modes; an empty mode goes back to the dialect's default."""
+
+    @_builtins.property
+    def switches(self) -> Global___StringList:
+        """See Project.switches, when set."""
+
     def __init__(
         self,
         *,
@@ -347,27 +442,58 @@ class UpdateProjectRequest(_message.Message):
         self_assignable_roles: Global___StringList | None = ...,
         hosts: Global___StringList | None = ...,
         disabled: _builtins.bool | None = ...,
+        dialects: Global___StringList | None = ...,
+        display_name: _builtins.str | None = ...,
+        accent_color: _builtins.str | None = ...,
+        logo_picture: _builtins.str | None = ...,
+        status_modes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        user_apps: _builtins.bool | None = ...,
+        switches: Global___StringList | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_disabled", b"_disabled", "_hosts", b"_hosts", "_self_assignable_roles", b"_self_assignable_roles", "_sign_in_policy", b"_sign_in_policy", "disabled", b"disabled", "hosts", b"hosts", "self_assignable_roles", b"self_assignable_roles", "sign_in_policy", b"sign_in_policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accent_color", b"_accent_color", "_dialects", b"_dialects", "_disabled", b"_disabled", "_display_name", b"_display_name", "_hosts", b"_hosts", "_logo_picture", b"_logo_picture", "_self_assignable_roles", b"_self_assignable_roles", "_sign_in_policy", b"_sign_in_policy", "_switches", b"_switches", "_user_apps", b"_user_apps", "accent_color", b"accent_color", "dialects", b"dialects", "disabled", b"disabled", "display_name", b"display_name", "hosts", b"hosts", "logo_picture", b"logo_picture", "self_assignable_roles", b"self_assignable_roles", "sign_in_policy", b"sign_in_policy", "switches", b"switches", "user_apps", b"user_apps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disabled", b"_disabled", "_hosts", b"_hosts", "_self_assignable_roles", b"_self_assignable_roles", "_sign_in_policy", b"_sign_in_policy", "disabled", b"disabled", "hosts", b"hosts", "name", b"name", "roles", b"roles", "self_assignable_roles", b"self_assignable_roles", "sign_in_policy", b"sign_in_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accent_color", b"_accent_color", "_dialects", b"_dialects", "_disabled", b"_disabled", "_display_name", b"_display_name", "_hosts", b"_hosts", "_logo_picture", b"_logo_picture", "_self_assignable_roles", b"_self_assignable_roles", "_sign_in_policy", b"_sign_in_policy", "_switches", b"_switches", "_user_apps", b"_user_apps", "accent_color", b"accent_color", "dialects", b"dialects", "disabled", b"disabled", "display_name", b"display_name", "hosts", b"hosts", "logo_picture", b"logo_picture", "name", b"name", "roles", b"roles", "self_assignable_roles", b"self_assignable_roles", "sign_in_policy", b"sign_in_policy", "status_modes", b"status_modes", "switches", b"switches", "user_apps", b"user_apps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__accent_color: _TypeAlias = _typing.Literal["accent_color"]  # noqa: Y015
+    _WhichOneofArgType__accent_color: _TypeAlias = _typing.Literal["_accent_color", b"_accent_color"]  # noqa: Y015
+    _WhichOneofReturnType__dialects: _TypeAlias = _typing.Literal["dialects"]  # noqa: Y015
+    _WhichOneofArgType__dialects: _TypeAlias = _typing.Literal["_dialects", b"_dialects"]  # noqa: Y015
     _WhichOneofReturnType__disabled: _TypeAlias = _typing.Literal["disabled"]  # noqa: Y015
     _WhichOneofArgType__disabled: _TypeAlias = _typing.Literal["_disabled", b"_disabled"]  # noqa: Y015
+    _WhichOneofReturnType__display_name: _TypeAlias = _typing.Literal["display_name"]  # noqa: Y015
+    _WhichOneofArgType__display_name: _TypeAlias = _typing.Literal["_display_name", b"_display_name"]  # noqa: Y015
     _WhichOneofReturnType__hosts: _TypeAlias = _typing.Literal["hosts"]  # noqa: Y015
     _WhichOneofArgType__hosts: _TypeAlias = _typing.Literal["_hosts", b"_hosts"]  # noqa: Y015
+    _WhichOneofReturnType__logo_picture: _TypeAlias = _typing.Literal["logo_picture"]  # noqa: Y015
+    _WhichOneofArgType__logo_picture: _TypeAlias = _typing.Literal["_logo_picture", b"_logo_picture"]  # noqa: Y015
     _WhichOneofReturnType__self_assignable_roles: _TypeAlias = _typing.Literal["self_assignable_roles"]  # noqa: Y015
     _WhichOneofArgType__self_assignable_roles: _TypeAlias = _typing.Literal["_self_assignable_roles", b"_self_assignable_roles"]  # noqa: Y015
     _WhichOneofReturnType__sign_in_policy: _TypeAlias = _typing.Literal["sign_in_policy"]  # noqa: Y015
     _WhichOneofArgType__sign_in_policy: _TypeAlias = _typing.Literal["_sign_in_policy", b"_sign_in_policy"]  # noqa: Y015
+    _WhichOneofReturnType__switches: _TypeAlias = _typing.Literal["switches"]  # noqa: Y015
+    _WhichOneofArgType__switches: _TypeAlias = _typing.Literal["_switches", b"_switches"]  # noqa: Y015
+    _WhichOneofReturnType__user_apps: _TypeAlias = _typing.Literal["user_apps"]  # noqa: Y015
+    _WhichOneofArgType__user_apps: _TypeAlias = _typing.Literal["_user_apps", b"_user_apps"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accent_color) -> _WhichOneofReturnType__accent_color | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dialects) -> _WhichOneofReturnType__dialects | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__disabled) -> _WhichOneofReturnType__disabled | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__display_name) -> _WhichOneofReturnType__display_name | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hosts) -> _WhichOneofReturnType__hosts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__logo_picture) -> _WhichOneofReturnType__logo_picture | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__self_assignable_roles) -> _WhichOneofReturnType__self_assignable_roles | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sign_in_policy) -> _WhichOneofReturnType__sign_in_policy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__switches) -> _WhichOneofReturnType__switches | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__user_apps) -> _WhichOneofReturnType__user_apps | None: ...
 
 Global___UpdateProjectRequest: _TypeAlias = UpdateProjectRequest  # noqa: Y015
 

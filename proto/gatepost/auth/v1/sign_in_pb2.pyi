@@ -4,6 +4,7 @@ isort:skip_file
 Signing up, signing in and recovering: what turns proof of identity into a one-time code for an app."""
 
 from gatepost.auth.v1 import accounts_pb2 as _accounts_pb2
+from gatepost.auth.v1 import forms_pb2 as _forms_pb2
 from gatepost.auth.v1 import projects_pb2 as _projects_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -149,6 +150,7 @@ class SignInResult(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     CHALLENGE_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     policy: _projects_pb2.SignInPolicy.ValueType
     """Policy of the project."""
     code: _builtins.str
@@ -157,22 +159,91 @@ class SignInResult(_message.Message):
     def challenge(self) -> Global___Challenge:
         """See Challenge."""
 
+    @_builtins.property
+    def session(self) -> Global___IssuedSession:
+        """When the gateway asked for itself."""
+
     def __init__(
         self,
         *,
         policy: _projects_pb2.SignInPolicy.ValueType = ...,
         code: _builtins.str = ...,
         challenge: Global___Challenge | None = ...,
+        session: Global___IssuedSession | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "code", b"code", "next", b"next"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "code", b"code", "next", b"next", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "code", b"code", "next", b"next", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "code", b"code", "next", b"next", "policy", b"policy", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_next: _TypeAlias = _typing.Literal["code", "challenge"]  # noqa: Y015
+    _WhichOneofReturnType_next: _TypeAlias = _typing.Literal["code", "challenge", "session"]  # noqa: Y015
     _WhichOneofArgType_next: _TypeAlias = _typing.Literal["next", b"next"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_next) -> _WhichOneofReturnType_next | None: ...
 
 Global___SignInResult: _TypeAlias = SignInResult  # noqa: Y015
+
+@_typing.final
+class IssuedSession(_message.Message):
+    """A session made without an app."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Shown once; see TokenForm for how it looks."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends unless used before."""
+
+    @_builtins.property
+    def account(self) -> _accounts_pb2.Account:
+        """Whose it is."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        account: _accounts_pb2.Account | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "expire_time", b"expire_time", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssuedSession: _TypeAlias = IssuedSession  # noqa: Y015
+
+@_typing.final
+class ExternalIdentity(_message.Message):
+    """The token of an external identity provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """`facebook`."""
+    token: _builtins.str
+    """The provider's access token."""
+    subject: _builtins.str
+    """The provider's user id as the client says, which must be the token's; empty to take the token's."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        token: _builtins.str = ...,
+        subject: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "subject", b"subject", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExternalIdentity: _TypeAlias = ExternalIdentity  # noqa: Y015
 
 @_typing.final
 class SignUpRequest(_message.Message):
@@ -186,12 +257,22 @@ class SignUpRequest(_message.Message):
     PASSWORD_FIELD_NUMBER: _builtins.int
     PKCE_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    USERNAME_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """UUID minted by the caller; the idempotency key and the id of the account, should one be made."""
     email: _builtins.str
     """Address; required."""
     password: _builtins.str
     """Password; required unless the policy is OTP."""
+    project: _builtins.str
+    """Instead of `client`: name of the project the gateway asks for."""
+    form: _forms_pb2.TokenForm.ValueType
+    """With `project`: what to issue."""
+    username: _builtins.str
+    """User name; empty for none."""
     @_builtins.property
     def client(self) -> Global___ClientCredentials:
         """The app."""
@@ -204,6 +285,10 @@ class SignUpRequest(_message.Message):
     def profile(self) -> _accounts_pb2.NewProfile:
         """Profile to start with."""
 
+    @_builtins.property
+    def identity(self) -> Global___ExternalIdentity:
+        """Linked to the new account, when set. Errors besides: IDENTITY_INVALID, IDENTITY_TAKEN."""
+
     def __init__(
         self,
         *,
@@ -213,10 +298,14 @@ class SignUpRequest(_message.Message):
         password: _builtins.str = ...,
         pkce: Global___Pkce | None = ...,
         profile: _accounts_pb2.NewProfile | None = ...,
+        project: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        username: _builtins.str = ...,
+        identity: Global___ExternalIdentity | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "pkce", b"pkce", "profile", b"profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "identity", b"identity", "pkce", b"pkce", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email", "password", b"password", "pkce", b"pkce", "profile", b"profile", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email", "form", b"form", "identity", b"identity", "password", b"password", "pkce", b"pkce", "profile", b"profile", "project", b"project", "user_id", b"user_id", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -256,10 +345,19 @@ class SignInRequest(_message.Message):
     LOGIN_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
     PKCE_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    SINGLE_STEP_FIELD_NUMBER: _builtins.int
     login: _builtins.str
     """Address or user name."""
     password: _builtins.str
     """Password; required unless the policy is OTP."""
+    project: _builtins.str
+    """Instead of `client`: name of the project the gateway asks for."""
+    form: _forms_pb2.TokenForm.ValueType
+    """With `project`: what to issue."""
+    single_step: _builtins.bool
+    """With `project`: answer SECOND_FACTOR_REQUIRED, instead of mailing a code that this caller has no way to ask for."""
     @_builtins.property
     def client(self) -> Global___ClientCredentials:
         """The app."""
@@ -275,10 +373,13 @@ class SignInRequest(_message.Message):
         login: _builtins.str = ...,
         password: _builtins.str = ...,
         pkce: Global___Pkce | None = ...,
+        project: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        single_step: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "pkce", b"pkce"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "login", b"login", "password", b"password", "pkce", b"pkce"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "form", b"form", "login", b"login", "password", b"password", "pkce", b"pkce", "project", b"project", "single_step", b"single_step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,16 +446,22 @@ class VerifyChallengeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """One-time code: 32 lower-case hex digits."""
+    """One-time code: 32 lower-case hex digits; empty when the gateway asked for itself."""
+    @_builtins.property
+    def session(self) -> Global___IssuedSession:
+        """When the gateway asked for itself."""
+
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
+        session: Global___IssuedSession | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,8 +475,11 @@ class StartPasswordResetRequest(_message.Message):
 
     CLIENT_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Address."""
+    project: _builtins.str
+    """Instead of `client`: name of the project the gateway asks for. The mail then holds a link besides the code."""
     @_builtins.property
     def client(self) -> Global___ClientCredentials:
         """The app."""
@@ -379,10 +489,11 @@ class StartPasswordResetRequest(_message.Message):
         *,
         client: Global___ClientCredentials | None = ...,
         email: _builtins.str = ...,
+        project: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email", "project", b"project"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,22 +532,30 @@ class CompletePasswordResetRequest(_message.Message):
     HANDLE_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
-    """See Challenge.handle."""
+    """See Challenge.handle. Empty when `email` says whose challenge it is."""
     code: _builtins.str
-    """What the person typed."""
+    """What the person typed; or, without a handle, perhaps the token of the link that was mailed."""
     password: _builtins.str
     """The new password."""
+    email: _builtins.str
+    """Without a handle: the address the code went to."""
+    project: _builtins.str
+    """With `email`: name of the project."""
     def __init__(
         self,
         *,
         handle: _builtins.str = ...,
         code: _builtins.str = ...,
         password: _builtins.str = ...,
+        email: _builtins.str = ...,
+        project: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "handle", b"handle", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "email", b"email", "handle", b"handle", "password", b"password", "project", b"project"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,3 +577,59 @@ class CompletePasswordResetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompletePasswordResetResponse: _TypeAlias = CompletePasswordResetResponse  # noqa: Y015
+
+@_typing.final
+class SignInWithIdentityRequest(_message.Message):
+    """See SignInService.SignInWithIdentity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """Name of the project."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What to issue."""
+    @_builtins.property
+    def identity(self) -> Global___ExternalIdentity:
+        """Who it is."""
+
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        identity: Global___ExternalIdentity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "identity", b"identity", "project", b"project"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignInWithIdentityRequest: _TypeAlias = SignInWithIdentityRequest  # noqa: Y015
+
+@_typing.final
+class SignInWithIdentityResponse(_message.Message):
+    """See SignInService.SignInWithIdentity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___IssuedSession:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___IssuedSession | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignInWithIdentityResponse: _TypeAlias = SignInWithIdentityResponse  # noqa: Y015

@@ -27,6 +27,8 @@ if _version_not_supported:
 
 class SignInServiceStub:
     """The flows of a person at the door. Caller: the gateway.
+    Who asks is either an app with its credentials, or the gateway itself for a project (its own pages, and dialects whose
+    clients have no credentials), which names the form of session it wants instead of getting a code.
     Every call with client credentials can answer CLIENT_UNKNOWN or CLIENT_BAD_SECRET, RATE_LIMITED (with RetryInfo) and
     OVERLOADED (with RetryInfo). None of them says whether an address has an account, but SignUp in a project whose
     policy is NONE, where the wire demands it.
@@ -63,10 +65,17 @@ class SignInServiceStub:
                 request_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetRequest.SerializeToString,
                 response_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetResponse.FromString,
                 _registered_method=True)
+        self.SignInWithIdentity = channel.unary_unary(
+                '/gatepost.auth.v1.SignInService/SignInWithIdentity',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.SignInWithIdentityRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.SignInWithIdentityResponse.FromString,
+                _registered_method=True)
 
 
 class SignInServiceServicer:
     """The flows of a person at the door. Caller: the gateway.
+    Who asks is either an app with its credentials, or the gateway itself for a project (its own pages, and dialects whose
+    clients have no credentials), which names the form of session it wants instead of getting a code.
     Every call with client credentials can answer CLIENT_UNKNOWN or CLIENT_BAD_SECRET, RATE_LIMITED (with RetryInfo) and
     OVERLOADED (with RetryInfo). None of them says whether an address has an account, but SignUp in a project whose
     policy is NONE, where the wire demands it.
@@ -111,6 +120,15 @@ class SignInServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SignInWithIdentity(self, request, context):
+        """Signs in with the token of an external identity provider, inspected there. The provider's word is enough: no second
+        step. Errors: IDENTITY_INVALID (token refused, another user's or another app's, or the provider is not set up),
+        IDENTITY_UNKNOWN (nobody is linked to it), UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SignInServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -139,6 +157,11 @@ def add_SignInServiceServicer_to_server(servicer, server):
                     request_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetRequest.FromString,
                     response_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetResponse.SerializeToString,
             ),
+            'SignInWithIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignInWithIdentity,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.SignInWithIdentityRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.SignInWithIdentityResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gatepost.auth.v1.SignInService', rpc_method_handlers)
@@ -149,6 +172,8 @@ def add_SignInServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SignInService:
     """The flows of a person at the door. Caller: the gateway.
+    Who asks is either an app with its credentials, or the gateway itself for a project (its own pages, and dialects whose
+    clients have no credentials), which names the form of session it wants instead of getting a code.
     Every call with client credentials can answer CLIENT_UNKNOWN or CLIENT_BAD_SECRET, RATE_LIMITED (with RetryInfo) and
     OVERLOADED (with RetryInfo). None of them says whether an address has an account, but SignUp in a project whose
     policy is NONE, where the wire demands it.
@@ -279,6 +304,33 @@ class SignInService:
             '/gatepost.auth.v1.SignInService/CompletePasswordReset',
             gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetRequest.SerializeToString,
             gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignInWithIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.SignInService/SignInWithIdentity',
+            gatepost_dot_auth_dot_v1_dot_sign__in__pb2.SignInWithIdentityRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_sign__in__pb2.SignInWithIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,

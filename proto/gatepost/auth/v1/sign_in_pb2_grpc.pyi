@@ -28,6 +28,8 @@ GRPC_VERSION: str
 
 class SignInServiceStub:
     """The flows of a person at the door. Caller: the gateway.
+    Who asks is either an app with its credentials, or the gateway itself for a project (its own pages, and dialects whose
+    clients have no credentials), which names the form of session it wants instead of getting a code.
     Every call with client credentials can answer CLIENT_UNKNOWN or CLIENT_BAD_SECRET, RATE_LIMITED (with RetryInfo) and
     OVERLOADED (with RetryInfo). None of them says whether an address has an account, but SignUp in a project whose
     policy is NONE, where the wire demands it.
@@ -54,10 +56,17 @@ class SignInServiceStub:
     """Sets a new password against a reset challenge, ends every session of the user and tells him by mail.
     Errors: CHALLENGE_FAILED, WEAK_PASSWORD (the challenge stays usable).
     """
+    SignInWithIdentity: _grpc.UnaryUnaryMultiCallable[_sign_in_pb2.SignInWithIdentityRequest, _sign_in_pb2.SignInWithIdentityResponse]
+    """Signs in with the token of an external identity provider, inspected there. The provider's word is enough: no second
+    step. Errors: IDENTITY_INVALID (token refused, another user's or another app's, or the provider is not set up),
+    IDENTITY_UNKNOWN (nobody is linked to it), UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class SignInServiceAsyncStub(SignInServiceStub):
     """The flows of a person at the door. Caller: the gateway.
+    Who asks is either an app with its credentials, or the gateway itself for a project (its own pages, and dialects whose
+    clients have no credentials), which names the form of session it wants instead of getting a code.
     Every call with client credentials can answer CLIENT_UNKNOWN or CLIENT_BAD_SECRET, RATE_LIMITED (with RetryInfo) and
     OVERLOADED (with RetryInfo). None of them says whether an address has an account, but SignUp in a project whose
     policy is NONE, where the wire demands it.
@@ -81,9 +90,16 @@ class SignInServiceAsyncStub(SignInServiceStub):
     """Sets a new password against a reset challenge, ends every session of the user and tells him by mail.
     Errors: CHALLENGE_FAILED, WEAK_PASSWORD (the challenge stays usable).
     """
+    SignInWithIdentity: _aio.UnaryUnaryMultiCallable[_sign_in_pb2.SignInWithIdentityRequest, _sign_in_pb2.SignInWithIdentityResponse]  # type: ignore[assignment]
+    """Signs in with the token of an external identity provider, inspected there. The provider's word is enough: no second
+    step. Errors: IDENTITY_INVALID (token refused, another user's or another app's, or the provider is not set up),
+    IDENTITY_UNKNOWN (nobody is linked to it), UNAVAILABLE.
+    """
 
 class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
     """The flows of a person at the door. Caller: the gateway.
+    Who asks is either an app with its credentials, or the gateway itself for a project (its own pages, and dialects whose
+    clients have no credentials), which names the form of session it wants instead of getting a code.
     Every call with client credentials can answer CLIENT_UNKNOWN or CLIENT_BAD_SECRET, RATE_LIMITED (with RetryInfo) and
     OVERLOADED (with RetryInfo). None of them says whether an address has an account, but SignUp in a project whose
     policy is NONE, where the wire demands it.
@@ -134,6 +150,17 @@ class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_sign_in_pb2.CompletePasswordResetResponse, _abc.Awaitable[_sign_in_pb2.CompletePasswordResetResponse]]:
         """Sets a new password against a reset challenge, ends every session of the user and tells him by mail.
         Errors: CHALLENGE_FAILED, WEAK_PASSWORD (the challenge stays usable).
+        """
+
+    @_abc_1.abstractmethod
+    def SignInWithIdentity(
+        self,
+        request: _sign_in_pb2.SignInWithIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sign_in_pb2.SignInWithIdentityResponse, _abc.Awaitable[_sign_in_pb2.SignInWithIdentityResponse]]:
+        """Signs in with the token of an external identity provider, inspected there. The provider's word is enough: no second
+        step. Errors: IDENTITY_INVALID (token refused, another user's or another app's, or the provider is not set up),
+        IDENTITY_UNKNOWN (nobody is linked to it), UNAVAILABLE.
         """
 
 def add_SignInServiceServicer_to_server(servicer: SignInServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

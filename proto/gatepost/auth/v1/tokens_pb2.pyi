@@ -5,6 +5,7 @@ Tokens: what an app holds after a person has signed in, and how it ends."""
 
 from collections import abc as _abc
 from gatepost.auth.v1 import accounts_pb2 as _accounts_pb2
+from gatepost.auth.v1 import forms_pb2 as _forms_pb2
 from gatepost.auth.v1 import sign_in_pb2 as _sign_in_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -76,10 +77,23 @@ class Session(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REFRESH_TIME_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    LAST_USE_TIME_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    CLIENT_ADDRESS_FIELD_NUMBER: _builtins.int
+    APP_NAME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     client_id: _builtins.str
     """See App.client_id."""
+    form: _forms_pb2.TokenForm.ValueType
+    """See TokenForm."""
+    user_agent: _builtins.str
+    """User-Agent header of the client that opened it, shortened; empty when unknown."""
+    client_address: _builtins.str
+    """Network address of the client that opened it; empty when unknown."""
+    app_name: _builtins.str
+    """Name of its app; empty when it has none."""
     @_builtins.property
     def auth_time(self) -> _timestamp_pb2.Timestamp:
         """When the person last proved who he is."""
@@ -100,6 +114,10 @@ class Session(_message.Message):
     def refresh_time(self) -> _timestamp_pb2.Timestamp:
         """When its tokens were last issued."""
 
+    @_builtins.property
+    def last_use_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last used, to about a minute."""
+
     def __init__(
         self,
         *,
@@ -110,10 +128,15 @@ class Session(_message.Message):
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         refresh_time: _timestamp_pb2.Timestamp | None = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        last_use_time: _timestamp_pb2.Timestamp | None = ...,
+        user_agent: _builtins.str = ...,
+        client_address: _builtins.str = ...,
+        app_name: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["auth_time", b"auth_time", "create_time", b"create_time", "expire_time", b"expire_time", "refresh_time", b"refresh_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auth_time", b"auth_time", "create_time", b"create_time", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "refresh_time", b"refresh_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth_time", b"auth_time", "client_id", b"client_id", "create_time", b"create_time", "expire_time", b"expire_time", "id", b"id", "refresh_time", b"refresh_time", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_name", b"app_name", "auth_time", b"auth_time", "client_address", b"client_address", "client_id", b"client_id", "create_time", b"create_time", "expire_time", b"expire_time", "form", b"form", "id", b"id", "last_use_time", b"last_use_time", "refresh_time", b"refresh_time", "scopes", b"scopes", "user_agent", b"user_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -128,10 +151,16 @@ class ExchangeCodeRequest(_message.Message):
     CLIENT_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     CODE_VERIFIER_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    REDIRECT_URL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The one-time code."""
     code_verifier: _builtins.str
     """Proof key; empty when the code was asked for without a challenge."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What to issue; must be what the code was issued for."""
+    redirect_url: _builtins.str
+    """Where the code was sent to; compared when given. Errors besides: CODE_INVALID."""
     @_builtins.property
     def client(self) -> _sign_in_pb2.ClientCredentials:
         """The app."""
@@ -142,10 +171,12 @@ class ExchangeCodeRequest(_message.Message):
         client: _sign_in_pb2.ClientCredentials | None = ...,
         code: _builtins.str = ...,
         code_verifier: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        redirect_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "code", b"code", "code_verifier", b"code_verifier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "code", b"code", "code_verifier", b"code_verifier", "form", b"form", "redirect_url", b"redirect_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,8 +220,11 @@ class RefreshTokensRequest(_message.Message):
 
     CLIENT_FIELD_NUMBER: _builtins.int
     REFRESH_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     refresh_token: _builtins.str
     """The refresh token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be of: PAIR or SHORT_PAIR."""
     @_builtins.property
     def client(self) -> _sign_in_pb2.ClientCredentials:
         """The app."""
@@ -200,10 +234,11 @@ class RefreshTokensRequest(_message.Message):
         *,
         client: _sign_in_pb2.ClientCredentials | None = ...,
         refresh_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "refresh_token", b"refresh_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "form", b"form", "refresh_token", b"refresh_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,16 +281,20 @@ class AuthenticateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """The access token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
     def __init__(
         self,
         *,
         access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -298,16 +337,20 @@ class EndSessionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """The access token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
     def __init__(
         self,
         *,
         access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -418,3 +461,143 @@ class EndAllSessionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EndAllSessionsResponse: _TypeAlias = EndAllSessionsResponse  # noqa: Y015
+
+@_typing.final
+class ListOwnSessionsRequest(_message.Message):
+    """See TokenService.ListOwnSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnSessionsRequest: _TypeAlias = ListOwnSessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListOwnSessionsResponse(_message.Message):
+    """See TokenService.ListOwnSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
+        """The token's own first, then latest first; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[Global___Session] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnSessionsResponse: _TypeAlias = ListOwnSessionsResponse  # noqa: Y015
+
+@_typing.final
+class EndOwnSessionRequest(_message.Message):
+    """See TokenService.EndOwnSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    session_id: _builtins.str
+    """See Session.id."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndOwnSessionRequest: _TypeAlias = EndOwnSessionRequest  # noqa: Y015
+
+@_typing.final
+class EndOwnSessionResponse(_message.Message):
+    """See TokenService.EndOwnSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndOwnSessionResponse: _TypeAlias = EndOwnSessionResponse  # noqa: Y015
+
+@_typing.final
+class EndAllOwnSessionsRequest(_message.Message):
+    """See TokenService.EndAllOwnSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """The token."""
+    form: _forms_pb2.TokenForm.ValueType
+    """What it must be."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        form: _forms_pb2.TokenForm.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "form", b"form"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndAllOwnSessionsRequest: _TypeAlias = EndAllOwnSessionsRequest  # noqa: Y015
+
+@_typing.final
+class EndAllOwnSessionsResponse(_message.Message):
+    """See TokenService.EndAllOwnSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndAllOwnSessionsResponse: _TypeAlias = EndAllOwnSessionsResponse  # noqa: Y015

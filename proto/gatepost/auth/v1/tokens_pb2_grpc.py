@@ -65,6 +65,21 @@ class TokenServiceStub:
                 request_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllSessionsRequest.SerializeToString,
                 response_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllSessionsResponse.FromString,
                 _registered_method=True)
+        self.ListOwnSessions = channel.unary_unary(
+                '/gatepost.auth.v1.TokenService/ListOwnSessions',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.ListOwnSessionsRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.ListOwnSessionsResponse.FromString,
+                _registered_method=True)
+        self.EndOwnSession = channel.unary_unary(
+                '/gatepost.auth.v1.TokenService/EndOwnSession',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndOwnSessionRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndOwnSessionResponse.FromString,
+                _registered_method=True)
+        self.EndAllOwnSessions = channel.unary_unary(
+                '/gatepost.auth.v1.TokenService/EndAllOwnSessions',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllOwnSessionsRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllOwnSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class TokenServiceServicer:
@@ -117,6 +132,27 @@ class TokenServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOwnSessions(self, request, context):
+        """Lists the live sessions of a token's user, the token's own first. Errors: TOKEN_INVALID, TOKEN_EXPIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndOwnSession(self, request, context):
+        """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndAllOwnSessions(self, request, context):
+        """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TokenServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -149,6 +185,21 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.EndAllSessions,
                     request_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllSessionsRequest.FromString,
                     response_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllSessionsResponse.SerializeToString,
+            ),
+            'ListOwnSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOwnSessions,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.ListOwnSessionsRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.ListOwnSessionsResponse.SerializeToString,
+            ),
+            'EndOwnSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndOwnSession,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndOwnSessionRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndOwnSessionResponse.SerializeToString,
+            ),
+            'EndAllOwnSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndAllOwnSessions,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllOwnSessionsRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllOwnSessionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -314,6 +365,87 @@ class TokenService:
             '/gatepost.auth.v1.TokenService/EndAllSessions',
             gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllSessionsRequest.SerializeToString,
             gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOwnSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.TokenService/ListOwnSessions',
+            gatepost_dot_auth_dot_v1_dot_tokens__pb2.ListOwnSessionsRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_tokens__pb2.ListOwnSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndOwnSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.TokenService/EndOwnSession',
+            gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndOwnSessionRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndOwnSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndAllOwnSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.TokenService/EndAllOwnSessions',
+            gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllOwnSessionsRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_tokens__pb2.EndAllOwnSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

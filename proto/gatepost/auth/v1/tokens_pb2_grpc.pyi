@@ -51,6 +51,12 @@ class TokenServiceStub:
     """Lists the live sessions of an account, latest first. Errors: NOT_FOUND."""
     EndAllSessions: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.EndAllSessionsRequest, _tokens_pb2.EndAllSessionsResponse]
     """Ends every session of an account at once. Errors: NOT_FOUND."""
+    ListOwnSessions: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.ListOwnSessionsRequest, _tokens_pb2.ListOwnSessionsResponse]
+    """Lists the live sessions of a token's user, the token's own first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
+    EndOwnSession: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.EndOwnSessionRequest, _tokens_pb2.EndOwnSessionResponse]
+    """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND."""
+    EndAllOwnSessions: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.EndAllOwnSessionsRequest, _tokens_pb2.EndAllOwnSessionsResponse]
+    """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
 
 @_typing.type_check_only
 class TokenServiceAsyncStub(TokenServiceStub):
@@ -75,6 +81,12 @@ class TokenServiceAsyncStub(TokenServiceStub):
     """Lists the live sessions of an account, latest first. Errors: NOT_FOUND."""
     EndAllSessions: _aio.UnaryUnaryMultiCallable[_tokens_pb2.EndAllSessionsRequest, _tokens_pb2.EndAllSessionsResponse]  # type: ignore[assignment]
     """Ends every session of an account at once. Errors: NOT_FOUND."""
+    ListOwnSessions: _aio.UnaryUnaryMultiCallable[_tokens_pb2.ListOwnSessionsRequest, _tokens_pb2.ListOwnSessionsResponse]  # type: ignore[assignment]
+    """Lists the live sessions of a token's user, the token's own first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
+    EndOwnSession: _aio.UnaryUnaryMultiCallable[_tokens_pb2.EndOwnSessionRequest, _tokens_pb2.EndOwnSessionResponse]  # type: ignore[assignment]
+    """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND."""
+    EndAllOwnSessions: _aio.UnaryUnaryMultiCallable[_tokens_pb2.EndAllOwnSessionsRequest, _tokens_pb2.EndAllOwnSessionsResponse]  # type: ignore[assignment]
+    """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
 
 class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
     """Issues, checks and ends tokens. Caller: the gateway."""
@@ -132,5 +144,29 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tokens_pb2.EndAllSessionsResponse, _abc.Awaitable[_tokens_pb2.EndAllSessionsResponse]]:
         """Ends every session of an account at once. Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ListOwnSessions(
+        self,
+        request: _tokens_pb2.ListOwnSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokens_pb2.ListOwnSessionsResponse, _abc.Awaitable[_tokens_pb2.ListOwnSessionsResponse]]:
+        """Lists the live sessions of a token's user, the token's own first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
+
+    @_abc_1.abstractmethod
+    def EndOwnSession(
+        self,
+        request: _tokens_pb2.EndOwnSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokens_pb2.EndOwnSessionResponse, _abc.Awaitable[_tokens_pb2.EndOwnSessionResponse]]:
+        """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def EndAllOwnSessions(
+        self,
+        request: _tokens_pb2.EndAllOwnSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokens_pb2.EndAllOwnSessionsResponse, _abc.Awaitable[_tokens_pb2.EndAllOwnSessionsResponse]]:
+        """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
 
 def add_TokenServiceServicer_to_server(servicer: TokenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

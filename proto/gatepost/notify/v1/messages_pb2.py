@@ -26,35 +26,35 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/notify/v1/messages.proto\x12\x12gatepost.notify.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x03\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1b.gatepost.notify.v1.Channel\x12\n\n\x02to\x18\x03 \x01(\t\x12\x10\n\x08template\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x0c\n\x04html\x18\x08 \x01(\t\x12\x0c\n\x04\x63ode\x18\t \x01(\t\x12\x0c\n\x04link\x18\n \x01(\t\x12\x31\n\x06status\x18\x0b \x01(\x0e\x32!.gatepost.notify.v1.MessageStatus\x12\x10\n\x08\x61ttempts\x18\x0c \x01(\x05\x12\x12\n\nlast_error\x18\r \x01(\t\x12\x12\n\nmessage_id\x18\x0e \x01(\t\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tsent_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07project\x18\x12 \x01(\t\"\xe7\x01\n\x12SendMessageRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1b.gatepost.notify.v1.Channel\x12\n\n\x02to\x18\x03 \x01(\t\x12\x10\n\x08template\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12%\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07project\x18\x07 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x13SendMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.gatepost.notify.v1.Message\"\x1f\n\x11GetMessageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"B\n\x12GetMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.gatepost.notify.v1.Message\"{\n\x13ListMessagesRequest\x12\n\n\x02to\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.gatepost.notify.v1.MessageStatus\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x14ListMessagesResponse\x12-\n\x08messages\x18\x01 \x03(\x0b\x32\x1b.gatepost.notify.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x13RetryMessageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"D\n\x14RetryMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.gatepost.notify.v1.Message*4\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43HANNEL_MAIL\x10\x01*}\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATUS_PENDING\x10\x01\x12\x17\n\x13MESSAGE_STATUS_SENT\x10\x02\x12\x17\n\x13MESSAGE_STATUS_DEAD\x10\x03\x32\x93\x03\n\x0eMessageService\x12^\n\x0bSendMessage\x12&.gatepost.notify.v1.SendMessageRequest\x1a\'.gatepost.notify.v1.SendMessageResponse\x12[\n\nGetMessage\x12%.gatepost.notify.v1.GetMessageRequest\x1a&.gatepost.notify.v1.GetMessageResponse\x12\x61\n\x0cListMessages\x12\'.gatepost.notify.v1.ListMessagesRequest\x1a(.gatepost.notify.v1.ListMessagesResponse\x12\x61\n\x0cRetryMessage\x12\'.gatepost.notify.v1.RetryMessageRequest\x1a(.gatepost.notify.v1.RetryMessageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/notify/v1/messages.proto\x12\x12gatepost.notify.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x03\n\x07Message\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1b.gatepost.notify.v1.Channel\x12\n\n\x02to\x18\x03 \x01(\t\x12\x10\n\x08template\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0f\n\x07subject\x18\x06 \x01(\t\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\x0c\n\x04html\x18\x08 \x01(\t\x12\x0c\n\x04\x63ode\x18\t \x01(\t\x12\x0c\n\x04link\x18\n \x01(\t\x12\x31\n\x06status\x18\x0b \x01(\x0e\x32!.gatepost.notify.v1.MessageStatus\x12\x10\n\x08\x61ttempts\x18\x0c \x01(\x05\x12\x12\n\nlast_error\x18\r \x01(\t\x12\x12\n\nmessage_id\x18\x0e \x01(\t\x12/\n\x0b\x63reate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tsent_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07project\x18\x12 \x01(\t\"\x8c\x02\n\x12SendMessageRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1b.gatepost.notify.v1.Channel\x12\n\n\x02to\x18\x03 \x01(\t\x12\x10\n\x08template\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12%\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07project\x18\x07 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x62rand\x18\t \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65nt_color\x18\n \x01(\t\"C\n\x13SendMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.gatepost.notify.v1.Message\"\x1f\n\x11GetMessageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"B\n\x12GetMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.gatepost.notify.v1.Message\"{\n\x13ListMessagesRequest\x12\n\n\x02to\x18\x01 \x01(\t\x12\x31\n\x06status\x18\x02 \x01(\x0e\x32!.gatepost.notify.v1.MessageStatus\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x14ListMessagesResponse\x12-\n\x08messages\x18\x01 \x03(\x0b\x32\x1b.gatepost.notify.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x13RetryMessageRequest\x12\n\n\x02id\x18\x01 \x01(\t\"D\n\x14RetryMessageResponse\x12,\n\x07message\x18\x01 \x01(\x0b\x32\x1b.gatepost.notify.v1.Message*W\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43HANNEL_MAIL\x10\x01\x12\x0f\n\x0b\x43HANNEL_SMS\x10\x02\x12\x10\n\x0c\x43HANNEL_PUSH\x10\x03*}\n\rMessageStatus\x12\x1e\n\x1aMESSAGE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATUS_PENDING\x10\x01\x12\x17\n\x13MESSAGE_STATUS_SENT\x10\x02\x12\x17\n\x13MESSAGE_STATUS_DEAD\x10\x03\x32\x93\x03\n\x0eMessageService\x12^\n\x0bSendMessage\x12&.gatepost.notify.v1.SendMessageRequest\x1a\'.gatepost.notify.v1.SendMessageResponse\x12[\n\nGetMessage\x12%.gatepost.notify.v1.GetMessageRequest\x1a&.gatepost.notify.v1.GetMessageResponse\x12\x61\n\x0cListMessages\x12\'.gatepost.notify.v1.ListMessagesRequest\x1a(.gatepost.notify.v1.ListMessagesResponse\x12\x61\n\x0cRetryMessage\x12\'.gatepost.notify.v1.RetryMessageRequest\x1a(.gatepost.notify.v1.RetryMessageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.notify.v1.messages_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANNEL']._serialized_start=1318
-  _globals['_CHANNEL']._serialized_end=1370
-  _globals['_MESSAGESTATUS']._serialized_start=1372
-  _globals['_MESSAGESTATUS']._serialized_end=1497
+  _globals['_CHANNEL']._serialized_start=1355
+  _globals['_CHANNEL']._serialized_end=1442
+  _globals['_MESSAGESTATUS']._serialized_start=1444
+  _globals['_MESSAGESTATUS']._serialized_end=1569
   _globals['_MESSAGE']._serialized_start=121
   _globals['_MESSAGE']._serialized_end=586
   _globals['_SENDMESSAGEREQUEST']._serialized_start=589
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=820
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=822
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=889
-  _globals['_GETMESSAGEREQUEST']._serialized_start=891
-  _globals['_GETMESSAGEREQUEST']._serialized_end=922
-  _globals['_GETMESSAGERESPONSE']._serialized_start=924
-  _globals['_GETMESSAGERESPONSE']._serialized_end=990
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=992
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1115
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1117
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1211
-  _globals['_RETRYMESSAGEREQUEST']._serialized_start=1213
-  _globals['_RETRYMESSAGEREQUEST']._serialized_end=1246
-  _globals['_RETRYMESSAGERESPONSE']._serialized_start=1248
-  _globals['_RETRYMESSAGERESPONSE']._serialized_end=1316
-  _globals['_MESSAGESERVICE']._serialized_start=1500
-  _globals['_MESSAGESERVICE']._serialized_end=1903
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=857
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=859
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=926
+  _globals['_GETMESSAGEREQUEST']._serialized_start=928
+  _globals['_GETMESSAGEREQUEST']._serialized_end=959
+  _globals['_GETMESSAGERESPONSE']._serialized_start=961
+  _globals['_GETMESSAGERESPONSE']._serialized_end=1027
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1029
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1152
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1154
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1248
+  _globals['_RETRYMESSAGEREQUEST']._serialized_start=1250
+  _globals['_RETRYMESSAGEREQUEST']._serialized_end=1283
+  _globals['_RETRYMESSAGERESPONSE']._serialized_start=1285
+  _globals['_RETRYMESSAGERESPONSE']._serialized_end=1353
+  _globals['_MESSAGESERVICE']._serialized_start=1572
+  _globals['_MESSAGESERVICE']._serialized_end=1975
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,10 @@ class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Channel.Value
     """Never sent; refused when received."""
     CHANNEL_MAIL: _Channel.ValueType  # 1
     """Electronic mail."""
+    CHANNEL_SMS: _Channel.ValueType  # 2
+    """Text message to a phone."""
+    CHANNEL_PUSH: _Channel.ValueType  # 3
+    """Push message to every device of a user."""
 
 class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
     """How a message travels."""
@@ -39,6 +43,10 @@ CHANNEL_UNSPECIFIED: Channel.ValueType  # 0
 """Never sent; refused when received."""
 CHANNEL_MAIL: Channel.ValueType  # 1
 """Electronic mail."""
+CHANNEL_SMS: Channel.ValueType  # 2
+"""Text message to a phone."""
+CHANNEL_PUSH: Channel.ValueType  # 3
+"""Push message to every device of a user."""
 Global___Channel: _TypeAlias = Channel  # noqa: Y015
 
 class _MessageStatus:
@@ -98,7 +106,7 @@ class Message(_message.Message):
     channel: Global___Channel.ValueType
     """See Channel."""
     to: _builtins.str
-    """Mail address."""
+    """Mail address; phone number in E.164; or, for push, the UUID of the account."""
     template: _builtins.str
     """Name of the template: `sign_in_code`, `two_step_code`, `reset_code`, `already_registered`, `password_changed`,
     `role_changed`, …
@@ -181,18 +189,24 @@ class SendMessageRequest(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
+    ACCENT_COLOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID minted by the sender; the idempotency key."""
     channel: Global___Channel.ValueType
     """See Channel."""
     to: _builtins.str
-    """Mail address."""
+    """Mail address; phone number in E.164; or, for push, the UUID of the account."""
     template: _builtins.str
     """See Message.template."""
     language: _builtins.str
     """See Message.language; empty means English."""
     project: _builtins.str
     """Project name."""
+    brand: _builtins.str
+    """Name the message is signed with; empty means `project`."""
+    accent_color: _builtins.str
+    """`#rrggbb` of its buttons and marks; empty for the house's."""
     @_builtins.property
     def data(self) -> _struct_pb2.Struct:
         """Values for the template, as it names them."""
@@ -212,10 +226,12 @@ class SendMessageRequest(_message.Message):
         data: _struct_pb2.Struct | None = ...,
         project: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        brand: _builtins.str = ...,
+        accent_color: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "data", b"data", "expire_time", b"expire_time", "id", b"id", "language", b"language", "project", b"project", "template", b"template", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accent_color", b"accent_color", "brand", b"brand", "channel", b"channel", "data", b"data", "expire_time", b"expire_time", "id", b"id", "language", b"language", "project", b"project", "template", b"template", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

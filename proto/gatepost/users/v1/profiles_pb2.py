@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gatepost/users/v1/profiles.proto\x12\x11gatepost.users.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x03\n\x07Profile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\x03\x12\x11\n\tpublic_id\x18\x04 \x01(\t\x12\x12\n\nfirst_name\x18\x05 \x01(\t\x12\x11\n\tlast_name\x18\x06 \x01(\t\x12\r\n\x05phone\x18\x07 \x01(\t\x12\x12\n\nphone_e164\x18\x08 \x01(\t\x12\x0e\n\x06gender\x18\t \x01(\t\x12\x12\n\nbirth_date\x18\n \x01(\t\x12\x11\n\tbiography\x18\x0b \x01(\t\x12\x0f\n\x07website\x18\x0c \x01(\t\x12\x14\n\x0crelationship\x18\r \x01(\t\x12\x10\n\x08language\x18\x0e \x01(\t\x12\x11\n\x04meta\x18\x0f \x01(\tH\x00\x88\x01\x01\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x12 \x01(\tB\x07\n\x05_meta\"C\n\x14\x43reateProfileRequest\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"D\n\x15\x43reateProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"$\n\x11GetProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"A\n\x12GetProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"+\n\x17\x42\x61tchGetProfilesRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\"H\n\x18\x42\x61tchGetProfilesResponse\x12,\n\x08profiles\x18\x01 \x03(\x0b\x32\x1a.gatepost.users.v1.Profile\"X\n\x14LookupProfileRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x10\n\x06number\x18\x02 \x01(\x03H\x00\x12\x13\n\tpublic_id\x18\x03 \x01(\tH\x00\x42\x05\n\x03key\"D\n\x15LookupProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"t\n\x14UpdateProfileRequest\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"U\n\x15UpdateProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\"\'\n\x14\x44\x65leteProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteProfileResponse2\xe8\x04\n\x0eProfileService\x12\x62\n\rCreateProfile\x12\'.gatepost.users.v1.CreateProfileRequest\x1a(.gatepost.users.v1.CreateProfileResponse\x12Y\n\nGetProfile\x12$.gatepost.users.v1.GetProfileRequest\x1a%.gatepost.users.v1.GetProfileResponse\x12k\n\x10\x42\x61tchGetProfiles\x12*.gatepost.users.v1.BatchGetProfilesRequest\x1a+.gatepost.users.v1.BatchGetProfilesResponse\x12\x62\n\rLookupProfile\x12\'.gatepost.users.v1.LookupProfileRequest\x1a(.gatepost.users.v1.LookupProfileResponse\x12\x62\n\rUpdateProfile\x12\'.gatepost.users.v1.UpdateProfileRequest\x1a(.gatepost.users.v1.UpdateProfileResponse\x12\x62\n\rDeleteProfile\x12\'.gatepost.users.v1.DeleteProfileRequest\x1a(.gatepost.users.v1.DeleteProfileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gatepost/users/v1/profiles.proto\x12\x11gatepost.users.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x04\n\x07Profile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\x03\x12\x11\n\tpublic_id\x18\x04 \x01(\t\x12\x12\n\nfirst_name\x18\x05 \x01(\t\x12\x11\n\tlast_name\x18\x06 \x01(\t\x12\r\n\x05phone\x18\x07 \x01(\t\x12\x12\n\nphone_e164\x18\x08 \x01(\t\x12\x0e\n\x06gender\x18\t \x01(\t\x12\x12\n\nbirth_date\x18\n \x01(\t\x12\x11\n\tbiography\x18\x0b \x01(\t\x12\x0f\n\x07website\x18\x0c \x01(\t\x12\x14\n\x0crelationship\x18\r \x01(\t\x12\x10\n\x08language\x18\x0e \x01(\t\x12\x11\n\x04meta\x18\x0f \x01(\tH\x00\x88\x01\x01\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x12 \x01(\t\x12\x0f\n\x07picture\x18\x13 \x01(\t\x12\r\n\x05\x63over\x18\x14 \x01(\t\x12\x13\n\x0blocation_id\x18\x15 \x01(\x03\x12\x15\n\x08latitude\x18\x16 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tlongitude\x18\x17 \x01(\x01H\x02\x88\x01\x01\x12\x0f\n\x07\x61\x64\x64ress\x18\x18 \x01(\t\x12\x16\n\x0ephone_verified\x18\x19 \x01(\x08\x12\r\n\x05\x62\x61\x64ge\x18\x1a \x01(\x08\x42\x07\n\x05_metaB\x0b\n\t_latitudeB\x0c\n\n_longitude\"C\n\x14\x43reateProfileRequest\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"D\n\x15\x43reateProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"$\n\x11GetProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"A\n\x12GetProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"+\n\x17\x42\x61tchGetProfilesRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\"H\n\x18\x42\x61tchGetProfilesResponse\x12,\n\x08profiles\x18\x01 \x03(\x0b\x32\x1a.gatepost.users.v1.Profile\"X\n\x14LookupProfileRequest\x12\x12\n\nproject_id\x18\x01 \x01(\t\x12\x10\n\x06number\x18\x02 \x01(\x03H\x00\x12\x13\n\tpublic_id\x18\x03 \x01(\tH\x00\x42\x05\n\x03key\"D\n\x15LookupProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\"t\n\x14UpdateProfileRequest\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"U\n\x15UpdateProfileResponse\x12+\n\x07profile\x18\x01 \x01(\x0b\x32\x1a.gatepost.users.v1.Profile\x12\x0f\n\x07\x63hanged\x18\x02 \x03(\t\"\'\n\x14\x44\x65leteProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteProfileResponse2\xe8\x04\n\x0eProfileService\x12\x62\n\rCreateProfile\x12\'.gatepost.users.v1.CreateProfileRequest\x1a(.gatepost.users.v1.CreateProfileResponse\x12Y\n\nGetProfile\x12$.gatepost.users.v1.GetProfileRequest\x1a%.gatepost.users.v1.GetProfileResponse\x12k\n\x10\x42\x61tchGetProfiles\x12*.gatepost.users.v1.BatchGetProfilesRequest\x1a+.gatepost.users.v1.BatchGetProfilesResponse\x12\x62\n\rLookupProfile\x12\'.gatepost.users.v1.LookupProfileRequest\x1a(.gatepost.users.v1.LookupProfileResponse\x12\x62\n\rUpdateProfile\x12\'.gatepost.users.v1.UpdateProfileRequest\x1a(.gatepost.users.v1.UpdateProfileResponse\x12\x62\n\rDeleteProfile\x12\'.gatepost.users.v1.DeleteProfileRequest\x1a(.gatepost.users.v1.DeleteProfileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,31 +34,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.users.v1.profiles_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROFILE']._serialized_start=123
-  _globals['_PROFILE']._serialized_end=530
-  _globals['_CREATEPROFILEREQUEST']._serialized_start=532
-  _globals['_CREATEPROFILEREQUEST']._serialized_end=599
-  _globals['_CREATEPROFILERESPONSE']._serialized_start=601
-  _globals['_CREATEPROFILERESPONSE']._serialized_end=669
-  _globals['_GETPROFILEREQUEST']._serialized_start=671
-  _globals['_GETPROFILEREQUEST']._serialized_end=707
-  _globals['_GETPROFILERESPONSE']._serialized_start=709
-  _globals['_GETPROFILERESPONSE']._serialized_end=774
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=776
-  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=819
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=821
-  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=893
-  _globals['_LOOKUPPROFILEREQUEST']._serialized_start=895
-  _globals['_LOOKUPPROFILEREQUEST']._serialized_end=983
-  _globals['_LOOKUPPROFILERESPONSE']._serialized_start=985
-  _globals['_LOOKUPPROFILERESPONSE']._serialized_end=1053
-  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1055
-  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1171
-  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1173
-  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1258
-  _globals['_DELETEPROFILEREQUEST']._serialized_start=1260
-  _globals['_DELETEPROFILEREQUEST']._serialized_end=1299
-  _globals['_DELETEPROFILERESPONSE']._serialized_start=1301
-  _globals['_DELETEPROFILERESPONSE']._serialized_end=1324
-  _globals['_PROFILESERVICE']._serialized_start=1327
-  _globals['_PROFILESERVICE']._serialized_end=1943
+  _globals['_PROFILE']._serialized_end=713
+  _globals['_CREATEPROFILEREQUEST']._serialized_start=715
+  _globals['_CREATEPROFILEREQUEST']._serialized_end=782
+  _globals['_CREATEPROFILERESPONSE']._serialized_start=784
+  _globals['_CREATEPROFILERESPONSE']._serialized_end=852
+  _globals['_GETPROFILEREQUEST']._serialized_start=854
+  _globals['_GETPROFILEREQUEST']._serialized_end=890
+  _globals['_GETPROFILERESPONSE']._serialized_start=892
+  _globals['_GETPROFILERESPONSE']._serialized_end=957
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_start=959
+  _globals['_BATCHGETPROFILESREQUEST']._serialized_end=1002
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_start=1004
+  _globals['_BATCHGETPROFILESRESPONSE']._serialized_end=1076
+  _globals['_LOOKUPPROFILEREQUEST']._serialized_start=1078
+  _globals['_LOOKUPPROFILEREQUEST']._serialized_end=1166
+  _globals['_LOOKUPPROFILERESPONSE']._serialized_start=1168
+  _globals['_LOOKUPPROFILERESPONSE']._serialized_end=1236
+  _globals['_UPDATEPROFILEREQUEST']._serialized_start=1238
+  _globals['_UPDATEPROFILEREQUEST']._serialized_end=1354
+  _globals['_UPDATEPROFILERESPONSE']._serialized_start=1356
+  _globals['_UPDATEPROFILERESPONSE']._serialized_end=1441
+  _globals['_DELETEPROFILEREQUEST']._serialized_start=1443
+  _globals['_DELETEPROFILEREQUEST']._serialized_end=1482
+  _globals['_DELETEPROFILERESPONSE']._serialized_start=1484
+  _globals['_DELETEPROFILERESPONSE']._serialized_end=1507
+  _globals['_PROFILESERVICE']._serialized_start=1510
+  _globals['_PROFILESERVICE']._serialized_end=2126
 # @@protoc_insertion_point(module_scope)

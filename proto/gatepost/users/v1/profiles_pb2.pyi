@@ -44,6 +44,14 @@ class Profile(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    PICTURE_FIELD_NUMBER: _builtins.int
+    COVER_FIELD_NUMBER: _builtins.int
+    LOCATION_ID_FIELD_NUMBER: _builtins.int
+    LATITUDE_FIELD_NUMBER: _builtins.int
+    LONGITUDE_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    PHONE_VERIFIED_FIELD_NUMBER: _builtins.int
+    BADGE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """UUID of the account."""
     project_id: _builtins.str
@@ -76,6 +84,22 @@ class Profile(_message.Message):
     """Free text kept for the app, at most 16384 bytes; absent is not empty."""
     etag: _builtins.str
     """Opaque; changes with every change."""
+    picture: _builtins.str
+    """Id of the picture of him, 32 hex digits; empty for none. Set through PictureService."""
+    cover: _builtins.str
+    """Id of the wide picture behind it; empty for none. Set through PictureService."""
+    location_id: _builtins.int
+    """Id of a location; 0 for none."""
+    latitude: _builtins.float
+    """Degrees north, -90 to 90; absent when unknown."""
+    longitude: _builtins.float
+    """Degrees east, -180 to 180; absent when unknown."""
+    address: _builtins.str
+    """At most 200 characters."""
+    phone_verified: _builtins.bool
+    """Whether he has proven to hold `phone`. A change of phone takes it back unless it is named with it."""
+    badge: _builtins.bool
+    """The mark an operator gives to well-known people."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -105,13 +129,30 @@ class Profile(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        picture: _builtins.str = ...,
+        cover: _builtins.str = ...,
+        location_id: _builtins.int = ...,
+        latitude: _builtins.float | None = ...,
+        longitude: _builtins.float | None = ...,
+        address: _builtins.str = ...,
+        phone_verified: _builtins.bool = ...,
+        badge: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_meta", b"_meta", "create_time", b"create_time", "meta", b"meta", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_latitude", b"_latitude", "_longitude", b"_longitude", "_meta", b"_meta", "create_time", b"create_time", "latitude", b"latitude", "longitude", b"longitude", "meta", b"meta", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_meta", b"_meta", "biography", b"biography", "birth_date", b"birth_date", "create_time", b"create_time", "etag", b"etag", "first_name", b"first_name", "gender", b"gender", "language", b"language", "last_name", b"last_name", "meta", b"meta", "number", b"number", "phone", b"phone", "phone_e164", b"phone_e164", "project_id", b"project_id", "public_id", b"public_id", "relationship", b"relationship", "update_time", b"update_time", "user_id", b"user_id", "website", b"website"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latitude", b"_latitude", "_longitude", b"_longitude", "_meta", b"_meta", "address", b"address", "badge", b"badge", "biography", b"biography", "birth_date", b"birth_date", "cover", b"cover", "create_time", b"create_time", "etag", b"etag", "first_name", b"first_name", "gender", b"gender", "language", b"language", "last_name", b"last_name", "latitude", b"latitude", "location_id", b"location_id", "longitude", b"longitude", "meta", b"meta", "number", b"number", "phone", b"phone", "phone_e164", b"phone_e164", "phone_verified", b"phone_verified", "picture", b"picture", "project_id", b"project_id", "public_id", b"public_id", "relationship", b"relationship", "update_time", b"update_time", "user_id", b"user_id", "website", b"website"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__latitude: _TypeAlias = _typing.Literal["latitude"]  # noqa: Y015
+    _WhichOneofArgType__latitude: _TypeAlias = _typing.Literal["_latitude", b"_latitude"]  # noqa: Y015
+    _WhichOneofReturnType__longitude: _TypeAlias = _typing.Literal["longitude"]  # noqa: Y015
+    _WhichOneofArgType__longitude: _TypeAlias = _typing.Literal["_longitude", b"_longitude"]  # noqa: Y015
     _WhichOneofReturnType__meta: _TypeAlias = _typing.Literal["meta"]  # noqa: Y015
     _WhichOneofArgType__meta: _TypeAlias = _typing.Literal["_meta", b"_meta"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latitude) -> _WhichOneofReturnType__latitude | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__longitude) -> _WhichOneofReturnType__longitude | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__meta) -> _WhichOneofReturnType__meta | None: ...
 
 Global___Profile: _TypeAlias = Profile  # noqa: Y015
