@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check lint format types architecture contract docs docs-write bench lock proto clean
+.PHONY: help run install test check lint format types architecture contract docs docs-write bench lock messages proto clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench: $(VENV)/dev.stamp  ## What a request costs (BENCH=--json, BENCH_SECONDS=2
 
 docs-write: $(VENV)/dev.stamp  ## Make the generated tables of the pages again
 	$(BIN)/python docs/generate.py
+
+messages: $(VENV)/dev.stamp  ## Bring the language catalogues in step with the templates
+	$(BIN)/python -m runtime.extraction $(dir $(shell find $(SOURCES) -type d -name locales))
 
 proto: $(VENV)/dev.stamp  ## Make the stubs again from the .proto files
 	$(BIN)/python proto/generate.py

@@ -25,6 +25,7 @@ HOLDERS = {
     "GATEPOST_VALKEY_PASSWORD": {"valkey"},
     "GATEPOST_SMTP_USERNAME": {"notify-service"},
     "GATEPOST_SMTP_PASSWORD": {"notify-service"},
+    "GATEPOST_USERS_MEDIA_S3_SECRET_ACCESS_KEY": {"user-service"},
     "POSTGRES_PASSWORD": {"postgres"},
     "GATEPOST_AUTH_POSTGRES_PASSWORD": {"postgres"},
     "GATEPOST_USERS_POSTGRES_PASSWORD": {"postgres"},
@@ -37,13 +38,13 @@ COMPOSED = {
 
 
 def example_names(*, commented: bool = True) -> set[str]:
-    pattern = r"^#?([A-Z_]+)=" if commented else r"^([A-Z_]+)="
+    pattern = r"^#?([A-Z0-9_]+)=" if commented else r"^([A-Z0-9_]+)="
     return set(re.findall(pattern, (DEPLOY / "gatepost.env.example").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def default_image(compose: Compose, service: str) -> str:
     image: str = compose["services"][service]["image"]
-    return re.sub(r"\$\{[A-Z_]+:-([^}]+)\}", r"\1", image)
+    return re.sub(r"\$\{[A-Z0-9_]+:-([^}]+)\}", r"\1", image)
 
 
 def test_compose_accepts_the_file_with_a_fresh_env_file(resolved: Compose) -> None:
@@ -153,18 +154,18 @@ def test_every_secret_setting_is_one_that_these_tests_know(settings: type[Shared
 
 def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
     text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
-    assert set(re.findall(r"\$\{([A-Z_]+)", text)) <= example_names()
+    assert set(re.findall(r"\$\{([A-Z0-9_]+)", text)) <= example_names()
 
 
 def test_every_name_in_the_example_is_a_setting_or_a_variable_of_the_compose_file() -> None:
     settings = {f"GATEPOST_{name.upper()}" for kind in SETTINGS for name in kind.model_fields}
-    variables = set(re.findall(r"\$\{([A-Z_]+)", (DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
+    variables = set(re.findall(r"\$\{([A-Z0-9_]+)", (DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
     assert example_names() <= settings | variables
 
 
 def test_the_example_shows_the_defaults_of_the_compose_file(compose: Compose) -> None:
     text = (DEPLOY / "gatepost.env.example").read_text(encoding="utf-8")
-    shown = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, re.MULTILINE))
-    used = dict(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", (DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
+    shown = dict(re.findall(r"^#?([A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
+    used = dict(re.findall(r"\$\{([A-Z0-9_]+):-([^}]+)\}", (DEPLOY / "compose.yaml").read_text(encoding="utf-8")))
     assert used.items() <= shown.items()
     assert compose["name"] == "gatepost"

@@ -5,7 +5,7 @@ A new dialect brings one `Adapter` (see `adapters`) and passes. No core is neede
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,6 +41,7 @@ class Adapter:
         secured: A request that needs a token.
         token_headers: How a token is shown.
         is_error: Says whether a decoded body is an error in the dialect's own shape.
+        instead: Scenarios, by name, that it refuses for another reason.
     """
 
     dialect: Dialect
@@ -49,6 +50,11 @@ class Adapter:
     secured: Sample
     token_headers: Callable[[str], Mapping[str, str]]
     is_error: Callable[[Any], bool]
+    instead: Mapping[str, Reason] = field(default_factory=dict)
+
+    def reason(self, scenario: "Scenario") -> Reason:
+        """Say what it refuses a scenario for."""
+        return self.instead.get(scenario.name, scenario.reason)
 
 
 @dataclass(frozen=True)

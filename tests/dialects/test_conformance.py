@@ -1,6 +1,7 @@
 """Every dialect, every scenario, both status modes: refused for the right reason, in the dialect's own words."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -50,17 +51,24 @@ async def legacy() -> AsyncIterator[LocalGateway]:
 
 async def send(gateway: LocalGateway, ask: Ask) -> tuple[int, dict[str, str], bytes, str]:
     headers = {"Content-Type": ask.content_type, **(ask.headers or {})}
-    async with gateway.client.request(ask.method, ask.path, data=ask.body or None, headers=headers) as answer:
+    async with gateway.client.request(
+        ask.method, ask.path, data=ask.body or None, headers=headers, allow_redirects=False
+    ) as answer:
         return answer.status, dict(answer.headers), await answer.read(), answer.content_type
+
+
+def _still(body: bytes) -> bytes:
+    """Stop the clock that OSSN's envelope has in it."""
+    return re.sub(rb'"time_token":[0-9]+', b"", body)
 
 
 @each_dialect
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 async def test_is_refused(adapter: Adapter, scenario: Scenario, strict: LocalGateway) -> None:
     status, headers, body, _ = await send(strict, scenario.ask(adapter))
-    assert status == adapter.dialect.errors[scenario.reason].status, body
+    assert status == adapter.dialect.errors[adapter.reason(scenario)].status, body
     assert adapter.is_error(json.loads(body)), body
-    assert set(scenario.headers) <= set(headers)
+    assert set(scenario.headers) <= set(headers) or scenario.name in adapter.instead
     assert headers["Cache-Control"] == "no-store"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -74,8 +82,8 @@ async def test_is_refused_with_the_same_body_in_legacy_mode(
 ) -> None:
     _, _, strict_body, _ = await send(strict, scenario.ask(adapter))
     status, headers, body, _ = await send(legacy, scenario.ask(adapter))
-    assert (status, headers["X-Error"]) == (adapter.dialect.legacy_status, scenario.reason.value)
-    assert body == strict_body
+    assert (status, headers["X-Error"]) == (adapter.dialect.legacy_status, adapter.reason(scenario).value)
+    assert _still(body) == _still(strict_body)
 
 
 @each_dialect
@@ -91,7 +99,8 @@ async def test_no_guarded_route_answers_who_shows_nothing(adapter: Adapter, stri
             continue
         for method in route.methods.split():
             status, _, body, _ = await send(strict, Ask(method, route.path, b"{}" if method != "GET" else b""))
-            assert status in {400, 401, 403, 422}, (route.path, body)
+            # A page sends a browser to sign in.
+            assert status in {302, 303, 400, 401, 403, 422}, (route.path, body)
 
 
 @each_dialect

@@ -86,6 +86,41 @@ def test_an_api_key_is_listed_until_it_is_revoked(stack: GatepostStack, project:
     assert stack.cli("key", "list", "--project", project)["keys"] == []
 
 
+def test_an_app_takes_its_secret_in_a_query_string_unless_told_otherwise(stack: GatepostStack, project: str) -> None:
+    old = stack.cli("app", "create", "Old", "--project", project)
+    assert (old["allow_query_secret"], old["status_mode"]) == (True, None)
+    options = (
+        "--no-query-secret",
+        "--status-mode",
+        "strict",
+        "--description",
+        "New",
+        "--website",
+        "https://example.org",
+    )
+    new = stack.cli("app", "create", "New", "--project", project, *options)
+    told = (new["allow_query_secret"], new["status_mode"], new["description"], new["website"])
+    assert told == (False, "strict", "New", "https://example.org")
+    changed = stack.cli("app", "update", new["client_id"], "--query-secret", "--status-mode", "project")
+    assert (changed["allow_query_secret"], changed["status_mode"], changed["description"]) == (True, None, "New")
+
+
+def test_an_api_key_is_made_with_what_it_may_do_and_from_where(stack: GatepostStack, project: str) -> None:
+    plain = stack.cli("key", "create", "--project", project)
+    assert (plain["allow_query_credentials"], plain["bypass_second_factor"], plain["networks"]) == (True, False, [])
+    options = (
+        "--network",
+        "192.0.2.0/24",
+        "--bypass-second-factor",
+        "--no-query-credentials",
+        "--status-mode",
+        "strict",
+    )
+    strict = stack.cli("key", "create", "--project", project, *options)
+    assert (strict["allow_query_credentials"], strict["bypass_second_factor"]) == (False, True)
+    assert (strict["networks"], strict["status_mode"]) == (["192.0.2.0/24"], "strict")
+
+
 def test_a_user_is_shown_with_account_and_profile(stack: GatepostStack, project: str) -> None:
     email = f"{uuid4().hex}@example.com"
     options = ("--username", "annika7", "--first-name", "Ann", "--last-name", "Lee", "--role", "editor")

@@ -7,10 +7,10 @@ from uuid import UUID
 from auth_service import identifiers
 from auth_service.audit import Audit
 from auth_service.enrolment import Enrolment, NewAccount
-from auth_service.model import Account, AccountState, NewProfile, Project, Registration
+from auth_service.model import Account, AccountState, LinkPurpose, NewProfile, Project, Registration
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
-from auth_service.store import accounts, projects
+from auth_service.store import accounts, links, projects
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, Rule, Violation, invalid
 from runtime.postgres import Connection, Database
@@ -115,12 +115,14 @@ class Accounts:
             if canonical == account.role:
                 return account
             await accounts.update_role(connection, account.id, canonical, now)
-            await self._notices.post(connection, "role_changed", account.email, account.project, role=canonical)
+            await self._notices.post(connection, "role_changed", account.recipient(), role=canonical)
             await self._audit.record(connection, "role.change", account=account, by_user=False)
         return replace(account, role=canonical, updated_at=now)
 
     async def set_state(self, ref: UUID | tuple[str, str], state: AccountState) -> Account:
         """Close or open an account; closing ends its sessions at once, opening proves a pending one.
+
+        One that its user has closed is kept when it is opened; closed by an operator too, his link opens it no more.
 
         Raises:
             GatepostError: NOT_FOUND; INVALID_PARAMETER for another state.
@@ -130,6 +132,8 @@ class Accounts:
         now = self._clock.now()
         async with self._database.transaction() as connection:
             account = await self._find_made(connection, ref)
+            if account.closing_at is not None and state is AccountState.DISABLED:
+                await links.end(connection, account.id, LinkPurpose.KEEP_ACCOUNT, now)
             if account.state is state:
                 return account
             if account.state is AccountState.PENDING and state is AccountState.ACTIVE:

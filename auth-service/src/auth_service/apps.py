@@ -1,31 +1,65 @@
-"""Apps and API keys: create, find, list, change; their secrets are shown once and stored hashed."""
+"""Apps: create, find, list, change, delete; their secrets are shown once and stored hashed.
+
+An operator may do so with every app; `own_apps` names an owner, for whom the apps of others do not exist.
+"""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from auth_service import app_rules
 from auth_service.audit import Audit
 from auth_service.keys import digest
-from auth_service.model import ApiKey, App, AppSecret, AppType, Project
-from auth_service.store import apps, projects
+from auth_service.model import Account, App, AppSecret, AppType, Project
+from auth_service.store import accounts, apps, projects
 from runtime.clock import Clock
-from runtime.errors import GatepostError, Reason, invalid
+from runtime.errors import GatepostError, Reason
 from runtime.postgres import Connection, Database
 
-KEY_SCOPES = ("user:authenticate", "user:read", "user:create", "user:edit", "user:delete", "act_as")
-_DEFAULT_KEY_SCOPES = KEY_SCOPES[:2]
 _REPEAT = timedelta(minutes=10)  # how late the same call can come again
 _SECRET_BYTES = 16  # 32 hex digits, as the oldest clients expect
-_API_KEY_BYTES = 32  # 64 hex digits
 _CLIENT_ID_SPAN = 9 * 10**14
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewApp:
+    """An app to be made. See gatepost.auth.v1.App for the meaning of each field."""
+
+    id: UUID
+    name: str
+    type: AppType
+    redirect_urls: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    allow_plain_pkce: bool = False
+    description: str = ""
+    website: str = ""
+    icon_picture: str = ""
+    allow_query_secret: bool = False
+    status_mode: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppChanges:
+    """What to change of an app; None for what stays."""
+
+    name: str | None = None
+    disabled: bool | None = None
+    redirect_urls: tuple[str, ...] | None = None
+    scopes: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    allow_plain_pkce: bool | None = None
+    description: str | None = None
+    website: str | None = None
+    icon_picture: str | None = None
+    allow_query_secret: bool | None = None
+    status_mode: str | None = None
+
+
 class Apps:
-    """The use cases. Dependencies as named; see main.py."""
+    """The use cases. Dependencies as named; see main.py. With an `owner`, only his apps are there."""
 
     def __init__(self, database: Database, audit: Audit, clock: Clock) -> None:
         self._database = database
@@ -33,58 +67,40 @@ class Apps:
         self._clock = clock
 
     async def create(
-        self,
-        *,
-        app_id: UUID,
-        project: str,
-        name: str,
-        app_type: AppType,
-        redirect_urls: Sequence[str],
-        scopes: Sequence[str],
-        origins: Sequence[str],
-        allow_plain_pkce: bool,
+        self, project: str, new: NewApp, *, owner: Account | None = None, at_most: int = 0
     ) -> tuple[App, str]:
-        """Make an app with one secret, and return both. See AppService.CreateApp for arguments and errors."""
+        """Make an app with one secret, and return both. See AppService.CreateApp for arguments and errors.
+
+        Raises:
+            GatepostError: RATE_LIMITED besides, if the owner has `at_most` apps already.
+        """
         async with self._database.transaction() as connection:
             home = await _project(connection, project)
-            known = await apps.fetch(connection, app_id)
-            if known is not None and known.project.id != home.id:
-                raise GatepostError(Reason.ALREADY_EXISTS, "this id is another project's app")
+            known = await apps.fetch(connection, new.id)
+            if known is not None and (known.project.id, known.owner_id) != (home.id, owner.id if owner else None):
+                raise GatepostError(Reason.ALREADY_EXISTS, "this id is another app's")
             if known is not None and self._clock.now() - known.created_at > _REPEAT:
                 raise GatepostError(Reason.ALREADY_EXISTS, "this app was made long ago; add a secret to it instead")
             if known is None:
-                app = app_rules.checked(
-                    App(
-                        id=app_id,
-                        project=home,
-                        client_id=_new_client_id(),
-                        name=name,
-                        type=app_type,
-                        redirect_urls=tuple(redirect_urls),
-                        scopes=tuple(scopes),
-                        origins=tuple(origins),
-                        allow_plain_pkce=allow_plain_pkce,
-                        disabled=False,
-                        created_at=self._clock.now(),
-                    )
-                )
-                while not await apps.insert(connection, app):
-                    app = replace(app, client_id=_new_client_id())
-                await self._audit.record(connection, "app.create", app=app, by_user=False)
+                if owner is not None:
+                    await accounts.fetch(connection, owner.id, lock=True)  # he makes one after the other
+                    if len(await apps.fetch_of_owner(connection, owner.id)) >= at_most:
+                        raise GatepostError(Reason.RATE_LIMITED, "too many apps")
+                app = await self._insert(connection, home, new, owner)
             else:  # the same call again: nobody saw the first secret
-                await apps.delete_secrets(connection, app_id)
+                await apps.delete_secrets(connection, new.id)
                 app = replace(known, secrets=())
-            secret, value = await self._add_secret(connection, app)
+            secret, value = await self._add_secret(connection, app, owner)
         return replace(app, secrets=(secret,)), value
 
-    async def get(self, client_id: str) -> App:
+    async def get(self, client_id: str, *, owner: Account | None = None) -> App:
         """Return an app.
 
         Raises:
             GatepostError: NOT_FOUND.
         """
         async with self._database.acquire() as connection:
-            return await _app(connection, client_id)
+            return await _app(connection, client_id, owner)
 
     async def list(self, project: str, page_size: int, after: tuple[datetime, UUID] | None) -> list[App]:
         """Return a page of a project's apps, oldest first."""
@@ -93,109 +109,94 @@ class Apps:
             home = await _project(connection, project)
             return await apps.fetch_page(connection, home.id, at, app_id, page_size)
 
-    async def update(
-        self,
-        client_id: str,
-        *,
-        name: str | None,
-        disabled: bool | None,
-        allow_plain_pkce: bool | None,
-        redirect_urls: Sequence[str],
-        origins: Sequence[str],
-        scopes: Sequence[str],
-    ) -> App:
-        """Change an app; None and empty lists leave things as they are.
+    async def update(self, client_id: str, changes: AppChanges, *, owner: Account | None = None) -> App:
+        """Change an app; of scopes that are taken away, neither grants nor sessions hold any longer.
 
         Raises:
             GatepostError: NOT_FOUND, INVALID_PARAMETER.
         """
+        said = {each.name: getattr(changes, each.name) for each in fields(changes)}
         async with self._database.transaction() as connection:
-            app = await _app(connection, client_id)
-            app = app_rules.checked(
-                replace(
-                    app,
-                    name=app.name if name is None else name,
-                    disabled=app.disabled if disabled is None else disabled,
-                    allow_plain_pkce=app.allow_plain_pkce if allow_plain_pkce is None else allow_plain_pkce,
-                    redirect_urls=tuple(redirect_urls) or app.redirect_urls,
-                    origins=tuple(origins) or app.origins,
-                    scopes=tuple(scopes) or app.scopes,
-                )
-            )
-            await apps.update(connection, app)
-            await self._audit.record(connection, "app.change", app=app, by_user=False)
-        return app
+            app = await _app(connection, client_id, owner, lock=True)
+            changed = app_rules.checked(replace(app, **{name: v for name, v in said.items() if v is not None}))
+            await apps.update(connection, changed)
+            if set(app.scopes) - set(changed.scopes):
+                await apps.shrink_scopes(connection, changed)
+            await self._record(connection, "app.change", changed, owner)
+        return changed
 
-    async def add_secret(self, client_id: str) -> tuple[AppSecret, str]:
+    async def add_secret(
+        self, client_id: str, *, owner: Account | None = None, at_most: int | None = None
+    ) -> tuple[AppSecret, str]:
         """Add a secret and return it with its value; those before keep working.
 
         Raises:
-            GatepostError: NOT_FOUND.
+            GatepostError: NOT_FOUND; CONFLICT if there are `at_most` already.
         """
         async with self._database.transaction() as connection:
-            return await self._add_secret(connection, await _app(connection, client_id))
+            app = await _app(connection, client_id, owner, lock=True)
+            if at_most is not None and len(app.secrets) >= at_most:
+                raise GatepostError(Reason.CONFLICT, f"an app has at most {at_most} secrets; revoke one first")
+            return await self._add_secret(connection, app, owner)
 
-    async def revoke_secret(self, client_id: str, secret_id: UUID) -> None:
+    async def revoke_secret(
+        self, client_id: str, secret_id: UUID, *, owner: Account | None = None, at_least: int = 0
+    ) -> None:
         """End a secret at once.
+
+        Raises:
+            GatepostError: NOT_FOUND; CONFLICT if no more than `at_least` are there.
+        """
+        async with self._database.transaction() as connection:
+            app = await _app(connection, client_id, owner, lock=True)
+            if not await apps.delete_secret(connection, app.id, secret_id):
+                raise GatepostError(Reason.NOT_FOUND, "no such secret")
+            if len(app.secrets) <= at_least:
+                raise GatepostError(Reason.CONFLICT, "this is the last secret; add another first")
+            await self._record(connection, "app.secret_revoke", app, owner)
+
+    async def delete(self, client_id: str, *, owner: Account | None = None) -> None:
+        """Delete an app with its secrets, grants and sessions.
 
         Raises:
             GatepostError: NOT_FOUND.
         """
         async with self._database.transaction() as connection:
-            app = await _app(connection, client_id)
-            if not await apps.delete_secret(connection, app.id, secret_id):
-                raise GatepostError(Reason.NOT_FOUND, "no such secret")
-            await self._audit.record(connection, "app.secret_revoke", app=app, by_user=False)
+            app = await _app(connection, client_id, owner, lock=True)
+            await apps.delete(connection, app.id)
+            await self._record(connection, "app.delete", app, owner)
 
     async def origin_allowed(self, origin: str) -> bool:
         """Say whether an enabled public app lists a browser origin."""
         async with self._database.acquire() as connection:
             return await apps.origin_listed(connection, origin)
 
-    async def create_key(self, *, key_id: UUID, project: str, scopes: Sequence[str]) -> tuple[ApiKey, str]:
-        """Make an API key and return it with its value.
+    async def _insert(self, connection: Connection, home: Project, new: NewApp, owner: Account | None) -> App:
+        said = {each.name: getattr(new, each.name) for each in fields(new)}
+        app = app_rules.checked(
+            App(
+                **said,
+                project=home,
+                client_id=_new_client_id(),
+                disabled=False,
+                created_at=self._clock.now(),
+                owner_id=owner.id if owner else None,
+            )
+        )
+        while not await apps.insert(connection, app):
+            app = replace(app, client_id=_new_client_id())
+        await self._record(connection, "app.create", app, owner)
+        return app
 
-        Raises:
-            GatepostError: NOT_FOUND (project), ALREADY_EXISTS (its id), INVALID_PARAMETER (scope).
-        """
-        if not set(scopes) <= set(KEY_SCOPES):
-            raise invalid("scopes", f"The scopes of a key are {', '.join(KEY_SCOPES)}.")
-        value = secrets.token_hex(_API_KEY_BYTES)
-        async with self._database.transaction() as connection:
-            home = await _project(connection, project)
-            granted = tuple(dict.fromkeys(scopes)) or _DEFAULT_KEY_SCOPES
-            key = ApiKey(key_id, home.name, granted, value[-4:], self._clock.now())
-            if not await apps.put_key(connection, key, home.id, digest(value)):
-                raise GatepostError(Reason.ALREADY_EXISTS, "this id is another project's key")
-            await self._audit.record(connection, "api_key.create", project=home.name, by_user=False)
-        return key, value
-
-    async def list_keys(self, project: str) -> Sequence[ApiKey]:
-        """Return a project's API keys, oldest first.
-
-        Raises:
-            GatepostError: NOT_FOUND (project).
-        """
-        async with self._database.acquire() as connection:
-            return await apps.fetch_keys(connection, (await _project(connection, project)).id)
-
-    async def revoke_key(self, key_id: UUID) -> None:
-        """End an API key at once.
-
-        Raises:
-            GatepostError: NOT_FOUND.
-        """
-        async with self._database.transaction() as connection:
-            if not await apps.delete_key(connection, key_id):
-                raise GatepostError(Reason.NOT_FOUND, "no such key")
-            await self._audit.record(connection, "api_key.revoke", by_user=False)
-
-    async def _add_secret(self, connection: Connection, app: App) -> tuple[AppSecret, str]:
+    async def _add_secret(self, connection: Connection, app: App, owner: Account | None) -> tuple[AppSecret, str]:
         value = secrets.token_hex(_SECRET_BYTES)
         secret = AppSecret(uuid4(), digest(value), value[-4:], self._clock.now())
         await apps.insert_secret(connection, app.id, secret)
-        await self._audit.record(connection, "app.secret_create", app=app, by_user=False)
+        await self._record(connection, "app.secret_create", app, owner)
         return secret, value
+
+    async def _record(self, connection: Connection, action: str, app: App, owner: Account | None) -> None:
+        await self._audit.record(connection, action, account=owner, app=app, by_user=owner is not None)
 
 
 def _new_client_id() -> str:
@@ -209,8 +210,10 @@ async def _project(connection: Connection, name: str) -> Project:
     return project
 
 
-async def _app(connection: Connection, client_id: str) -> App:
+async def _app(connection: Connection, client_id: str, owner: Account | None, *, lock: bool = False) -> App:
+    if lock:
+        await apps.lock(connection, client_id)
     app = await apps.fetch_by_client_id(connection, client_id)
-    if app is None:
+    if app is None or (owner is not None and app.owner_id != owner.id):
         raise GatepostError(Reason.NOT_FOUND, "no such app")
     return app

@@ -22,6 +22,8 @@ from runtime.errors import GatepostError, Reason
 from runtime.valkey import Script, Valkey
 
 _HANDLE_BYTES = 35  # key id (2), nonce (17), masked subject (16): 70 hex digits
+HANDLE_LENGTH = 2 * _HANDLE_BYTES
+CODE_LENGTH = 6
 _NONCE = slice(2, 19)
 _SUBJECT_BYTES = 16
 _ATTEMPT_BYTES = 16
@@ -31,13 +33,15 @@ _WRONG = 2
 _OPEN = Script("""
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'handle', ARGV[1], 'code', ARGV[2], 'data', ARGV[3], 'tries', 0)
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'key', ARGV[5], 'short', ARGV[6]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 """)
 # 0: no such challenge or spent; 1: right; 2: wrong. The stored code is a keyed hash: comparing it here leaks nothing.
-# ARGV[4] names the attempt, so that a script run twice because its answer was lost still is one claim.
+# ARGV[4] names the attempt, so that a script run twice because its answer was lost still is one claim. ARGV[5] names
+# the hash that is compared: `code` is bound to the handle itself, `short` to the hash of it, which is all we keep.
 _CLAIM = Script("""
-local v = redis.call('HMGET', KEYS[1], 'handle', 'code', 'data', 'claimed')
+local v = redis.call('HMGET', KEYS[1], 'handle', ARGV[5], 'data', 'claimed')
 if not v[1] or v[1] ~= ARGV[1] or (v[4] and v[4] ~= ARGV[4]) then return {0} end
 if v[2] ~= ARGV[2] then
   if redis.call('HINCRBY', KEYS[1], 'tries', 1) >= tonumber(ARGV[3]) then redis.call('DEL', KEYS[1]) end
@@ -50,6 +54,11 @@ _PEEK = Script("""
 local v = redis.call('HMGET', KEYS[1], 'handle', 'data', 'claimed')
 if not v[1] or v[1] ~= ARGV[1] or v[3] then return false end
 return v[2]
+""")
+_LOOK = Script("""
+local v = redis.call('HMGET', KEYS[1], 'handle', 'key', 'data', 'claimed')
+if not v[1] or not v[2] or v[4] then return false end
+return {v[1], v[2], v[3]}
 """)
 _RELEASE = Script("""
 if redis.call('HGET', KEYS[1], 'handle') == ARGV[1] then redis.call('HDEL', KEYS[1], 'claimed') end
@@ -97,7 +106,14 @@ class Challenges:
         self._failures = failures
 
     async def open(
-        self, purpose: Purpose, subject: str, data: dict[str, Any], seconds: int, *, decoy: bool = False
+        self,
+        purpose: Purpose,
+        subject: str,
+        data: dict[str, Any],
+        seconds: int,
+        *,
+        decoy: bool = False,
+        by_subject: bool = False,
     ) -> Opened:
         """Open a challenge in place of an earlier one for the subject and purpose.
 
@@ -107,20 +123,24 @@ class Challenges:
             data: Stored with it and returned by `claim`.
             seconds: Its lifetime.
             decoy: There is nobody to answer it, so no code will.
+            by_subject: It can be answered without the handle too, by whoever says whom it is about (`claim_of`).
 
         Raises:
             GatepostError: RATE_LIMITED after too many wrong answers.
         """
         key_id = self._keys.active_id
-        hashed = digest(subject)[:_SUBJECT_BYTES]
+        hashed = _hashed(subject)
         key = _key(purpose, hashed)
         await self._limiter.check(self._failures, key)
         head = key_id.to_bytes(2, "big") + secrets.token_bytes(17)
         handle = (head + _xor(hashed, self._keys.mac("challenge-mask", head, key_id))).hex()
         code = str(100_000 + secrets.randbelow(_CODE_SPAN))
         right = self._code_hash(handle, code)
-        stored = secrets.token_bytes(len(right)) if decoy else right
-        await self._valkey.run(_OPEN, key, digest(handle), stored, json.dumps(data), seconds * 1000)
+        short = self._short_hash(digest(handle), code, key_id)
+        if decoy:
+            right, short = secrets.token_bytes(len(right)), secrets.token_bytes(len(short))
+        named = (str(key_id), short) if by_subject else ("", "")
+        await self._valkey.run(_OPEN, key, digest(handle), right, json.dumps(data), seconds * 1000, *named)
         expires_at = self._clock.now() + timedelta(seconds=seconds)
         return Opened(OpenChallenge(handle, purpose, expires_at), code)
 
@@ -143,10 +163,39 @@ class Challenges:
             GatepostError: CHALLENGE_FAILED whatever is wrong.
         """
         key = self._locate(purpose, handle)
-        handle_hash = digest(handle)
+        return await self._claim(key, digest(handle), self._code_hash(handle, code), "code")
+
+    async def peek_of(self, purpose: Purpose, subject: str) -> dict[str, Any]:
+        """Return what is stored with the live challenge of a subject, if it can be answered without its handle.
+
+        Raises:
+            GatepostError: CHALLENGE_FAILED if there is none.
+        """
+        _, _, data = await self._look(purpose, subject)
+        found: dict[str, Any] = json.loads(data)
+        return found
+
+    async def claim_of(self, purpose: Purpose, subject: str, code: str) -> Claim:
+        """Answer the challenge of a subject without its handle; else as `claim`.
+
+        Raises:
+            GatepostError: CHALLENGE_FAILED whatever is wrong.
+        """
+        handle_hash, key_id, _ = await self._look(purpose, subject)
+        short = self._short_hash(handle_hash, code, int(key_id))
+        return await self._claim(_key(purpose, _hashed(subject)), handle_hash, short, "short")
+
+    async def _look(self, purpose: Purpose, subject: str) -> tuple[bytes, bytes, bytes]:
+        found = await self._valkey.run(_LOOK, _key(purpose, _hashed(subject)))
+        if found is None or not self._keys.knows(int(found[1])):
+            raise GatepostError(Reason.CHALLENGE_FAILED)
+        handle_hash, key_id, data = found
+        return handle_hash, key_id, data
+
+    async def _claim(self, key: str, handle_hash: bytes, code_hash: bytes, field_name: str) -> Claim:
         attempt = secrets.token_bytes(_ATTEMPT_BYTES)
         status, *rest = await self._valkey.run(
-            _CLAIM, key, handle_hash, self._code_hash(handle, code), self._max_tries, attempt
+            _CLAIM, key, handle_hash, code_hash, self._max_tries, attempt, field_name
         )
         if status == _WRONG:
             await self._limiter.count_failure(self._failures, key)
@@ -172,6 +221,13 @@ class Challenges:
     def _code_hash(self, handle: str, code: str) -> bytes:
         key_id = int(handle[:4], 16)
         return self._keys.mac("challenge-code", f"{handle}:{code}".encode(), key_id)
+
+    def _short_hash(self, handle_hash: bytes, code: str, key_id: int) -> bytes:
+        return self._keys.mac("challenge-code-of-subject", handle_hash + code.encode(), key_id)
+
+
+def _hashed(subject: str) -> bytes:
+    return digest(subject)[:_SUBJECT_BYTES]
 
 
 def _key(purpose: Purpose, subject: bytes) -> str:

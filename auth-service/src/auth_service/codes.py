@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from auth_service.keys import digest
-from auth_service.model import Account, App, Pkce
+from auth_service.model import Account, App, Pkce, TokenForm
 from runtime.errors import GatepostError, Reason
 from runtime.valkey import Script, Valkey
 
-_CODE_BYTES = 16  # 32 hex digits on the wire
+_CODE_BYTES = {TokenForm.PAIR: 16, TokenForm.SHORT_PAIR: 16, TokenForm.SINGLE: 32}  # twice as many hex digits
 _ATTEMPT_BYTES = 16
 
 _ISSUE = Script("""
@@ -50,6 +50,7 @@ class CodeData:
     pkce: Pkce | None
     authenticated_at: datetime
     grant_id: UUID | None
+    redirect_url: str = ""
 
 
 class Codes:
@@ -72,9 +73,23 @@ class Codes:
         authenticated_at: datetime,
         scopes: tuple[str, ...] = (),
         grant_id: UUID | None = None,
+        *,
+        form: TokenForm = TokenForm.PAIR,
+        redirect_url: str = "",
     ) -> str:
-        """Return a new code for an app: 32 lower-case hex digits. With a grant, it is good while the grant lives."""
-        code = secrets.token_hex(_CODE_BYTES)
+        """Return a new code for an app: 64 lower-case hex digits for SINGLE, else 32.
+
+        Args:
+            account: Whom it stands for.
+            app: Who may exchange it.
+            pkce: What its verifier must prove.
+            authenticated_at: When the person proved who he is.
+            scopes: What its tokens will be good for.
+            grant_id: On the strength of which grant; it is good while that lives.
+            form: What it is exchanged for; one that apps can have.
+            redirect_url: Where it is sent to; empty for none.
+        """
+        code = secrets.token_hex(_CODE_BYTES[form])
         data = {
             "account_id": str(account.id),
             "security_version": account.security_version,
@@ -82,18 +97,20 @@ class Codes:
             "pkce": asdict(pkce) if pkce else None,
             "authenticated_at": authenticated_at.timestamp(),
             "grant_id": str(grant_id) if grant_id else None,
+            "redirect_url": redirect_url,
         }
-        await self._valkey.run(_ISSUE, _key(digest(code)), str(app.id), json.dumps(data), self._milliseconds)
+        await self._valkey.run(_ISSUE, _key(digest(code)), _holder(app, form), json.dumps(data), self._milliseconds)
         return code
 
-    async def use(self, code: str, app: App) -> CodeData | None:
+    async def use(self, code: str, app: App, form: TokenForm = TokenForm.PAIR) -> CodeData | None:
         """Use a code up; at most one caller gets its data. None means it was used before.
 
         Raises:
-            GatepostError: CODE_INVALID if it is unknown, expired or another app's (which leaves it usable by its own).
+            GatepostError: CODE_INVALID if it is unknown, expired, or another app's or for another form (which leaves
+                it usable as it is meant).
         """
         attempt = secrets.token_bytes(_ATTEMPT_BYTES)
-        status, *rest = await self._valkey.run(_USE, _key(digest(code)), str(app.id), attempt)
+        status, *rest = await self._valkey.run(_USE, _key(digest(code)), _holder(app, form), attempt)
         if status == 0:
             raise GatepostError(Reason.CODE_INVALID)
         if not rest:
@@ -106,11 +123,17 @@ class Codes:
             pkce=Pkce(**data["pkce"]) if data["pkce"] else None,
             authenticated_at=datetime.fromtimestamp(data["authenticated_at"], tz=UTC),
             grant_id=UUID(data["grant_id"]) if data["grant_id"] else None,
+            redirect_url=data.get("redirect_url", ""),  # absent in codes of the release before
         )
 
     async def release(self, code: str) -> None:
         """Make a used code usable again, because no session could be stored for it."""
         await self._valkey.run(_RELEASE, _key(digest(code)))
+
+
+def _holder(app: App, form: TokenForm) -> str:
+    """Name who may use a code for what; for a pair as the release before did."""
+    return str(app.id) if form is TokenForm.PAIR else f"{app.id}/{form}"
 
 
 def _key(code_hash: bytes) -> str:

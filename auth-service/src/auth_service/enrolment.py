@@ -13,6 +13,7 @@ from uuid import UUID
 
 from auth_service import identifiers
 from auth_service.model import Account, AccountState, NewProfile, Project
+from auth_service.notices import language_of_call
 from auth_service.profiles import Profiles
 from auth_service.store import accounts, sessions
 from runtime.clock import Clock
@@ -37,6 +38,7 @@ class NewAccount:
     role: str
     state: AccountState = AccountState.ACTIVE
     username: str = ""
+    identity: str = ""  # provider:subject
 
 
 class Enrolment:
@@ -67,8 +69,8 @@ class Enrolment:
         """Step 3, in the caller's transaction.
 
         Raises:
-            GatepostError: EMAIL_TAKEN, USERNAME_TAKEN, ALREADY_EXISTS (its id), INVALID_PARAMETER; UNAVAILABLE if it
-                took too long.
+            GatepostError: EMAIL_TAKEN, USERNAME_TAKEN, IDENTITY_TAKEN, ALREADY_EXISTS (its id), INVALID_PARAMETER;
+                UNAVAILABLE if it took too long.
         """
         now = self._clock.now()
         email, email_normalized = identifiers.email(new.email)
@@ -84,6 +86,10 @@ class Enrolment:
             username=new.username,
             created_at=now,
             updated_at=now,
+            language=language_of_call(),
+            has_password=bool(new.password_hash),
+            brand=new.project.display_name,
+            accent_color=new.project.accent_color,
         )
         if not await accounts.insert(connection, account):
             raise GatepostError(Reason.ALREADY_EXISTS, "this user_id is another account's")
@@ -95,8 +101,11 @@ class Enrolment:
         if new.username:
             shown, normalized = identifiers.username(new.username)
             if not await accounts.insert_identifier(connection, account, "username", shown, normalized, None):
-                violation = Violation("username", Rule.TAKEN, "The username has already been taken.")
-                raise GatepostError(Reason.USERNAME_TAKEN, violations=(violation,))
+                raise identifiers.username_taken()
+        if new.identity and not await accounts.insert_identifier(
+            connection, account, "external", new.identity, new.identity, now
+        ):
+            raise GatepostError(Reason.IDENTITY_TAKEN)
         if new.password_hash:
             await accounts.put_password(connection, account.id, new.password_hash, now)
         return account

@@ -1,26 +1,52 @@
-"""Grants: what a user lets an app know and do, and one-time codes on the strength of it."""
+"""Grants: what a user lets an app know and do, and one-time codes on the strength of it.
+
+A grant covers scopes that are a part of it, that its app still lists, while it was confirmed lately enough. The scope
+`basic` is every app's, and of every grant.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from auth_service import pkce
 from auth_service.audit import Audit
 from auth_service.clients import Clients
 from auth_service.codes import Codes
-from auth_service.model import Account, App, Grant
+from auth_service.model import Account, App, Grant, TokenForm
 from auth_service.sessions import Sessions
-from auth_service.store import grants
+from auth_service.store import apps, grants
 from auth_service.store import sessions as session_store
+from auth_service.token_forms import OF_APPS
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, invalid
 from runtime.postgres import Database
+
+_IMPLICIT = frozenset({"basic"})
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a consent page needs to know: `granted` means to go on without asking."""
+
+    account: Account
+    app: App
+    granted: bool
 
 
 class Grants:
     """The use cases. Dependencies as named; see main.py."""
 
     def __init__(
-        self, *, database: Database, clients: Clients, sessions: Sessions, codes: Codes, audit: Audit, clock: Clock
+        self,
+        *,
+        database: Database,
+        clients: Clients,
+        sessions: Sessions,
+        codes: Codes,
+        audit: Audit,
+        clock: Clock,
+        consent_seconds: int,
     ) -> None:
         self._database = database
         self._clients = clients
@@ -28,34 +54,53 @@ class Grants:
         self._codes = codes
         self._audit = audit
         self._clock = clock
+        self._consent = timedelta(seconds=consent_seconds)
 
-    async def create(self, access_token: str, client_id: str, scopes: Sequence[str]) -> Grant:
-        """Record that the token's user gives an app these scopes.
+    async def create(self, access_token: str, form: TokenForm, client_id: str, scopes: Sequence[str]) -> Grant:
+        """Record that the token's user gives an app these scopes, as of now.
 
         Raises:
             GatepostError: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN, INVALID_PARAMETER (scope).
         """
-        _, account = await self._sessions.authenticate(access_token)
+        _, account = await self._sessions.authenticate(access_token, form)
         app = await self._app_of(account, client_id)
-        if not set(scopes) <= set(app.scopes):
+        if not _lists(app, scopes):
             raise invalid("scopes", "The app may not ask for this scope.")
         async with self._database.transaction() as connection:
             grant = await grants.put(connection, uuid4(), account.id, app.id, scopes, self._clock.now())
             await self._audit.record(connection, "grant.create", account=account, app=app)
         return grant
 
+    async def check(self, access_token: str, form: TokenForm, client_id: str, scopes: Sequence[str]) -> Consent:
+        """Say whether the token's user must be asked before an app gets scopes. See GrantService.CheckConsent."""
+        _, account = await self._sessions.authenticate(access_token, form)
+        app = await self._app_of(account, client_id)
+        if not _lists(app, scopes):
+            raise GatepostError(Reason.SCOPE_MISSING)
+        async with self._database.acquire() as connection:
+            grant = await grants.fetch_of_app(connection, account.id, app.id)
+        return Consent(account, app, self._covers(grant, app, scopes))
+
     async def list(self, account_id: UUID) -> list[Grant]:
         """Return a user's grants, latest first, at most 100."""
         async with self._database.acquire() as connection:
             return await grants.fetch_all(connection, account_id)
 
-    async def revoke(self, access_token: str, grant_id: UUID) -> None:
+    async def list_own(self, access_token: str, form: TokenForm) -> Sequence[tuple[Grant, App]]:
+        """Return the grants of a token's user with their apps, latest first, at most 100."""
+        _, account = await self._sessions.authenticate(access_token, form)
+        async with self._database.acquire() as connection:
+            found = await grants.fetch_all(connection, account.id)
+            by_client_id = await apps.fetch_granted(connection, account.id)
+        return [(grant, by_client_id[grant.client_id]) for grant in found if grant.client_id in by_client_id]
+
+    async def revoke(self, access_token: str, form: TokenForm, grant_id: UUID) -> None:
         """Take one of the token user's grants back, and end the app's sessions at once.
 
         Raises:
             GatepostError: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND.
         """
-        _, account = await self._sessions.authenticate(access_token)
+        _, account = await self._sessions.authenticate(access_token, form)
         now = self._clock.now()
         async with self._database.transaction() as connection:
             app_id = await grants.delete(connection, account.id, grant_id)
@@ -65,20 +110,51 @@ class Grants:
             await self._audit.record(connection, "grant.revoke", account=account)
 
     async def issue_code(
-        self, access_token: str, client_id: str, scopes: Sequence[str], challenge: str, challenge_method: str
+        self,
+        access_token: str,
+        form: TokenForm,
+        client_id: str,
+        scopes: Sequence[str],
+        *,
+        challenge: str,
+        challenge_method: str,
+        issue: TokenForm,
+        redirect_url: str,
     ) -> str:
         """Issue a code for scopes that a grant covers. See GrantService.IssueCode for errors."""
-        session, account = await self._sessions.authenticate(access_token)
+        session, account = await self._sessions.authenticate(access_token, form)
         app = await self._app_of(account, client_id)
         proof = pkce.check(app, challenge, challenge_method)
+        if issue not in OF_APPS:
+            raise invalid("issue", "A code is for what an app can have.")
+        if redirect_url and redirect_url not in app.redirect_urls:
+            raise invalid("redirect_url", "The redirect_url must be one of the app's.")
         async with self._database.acquire() as connection:
             grant = await grants.fetch_of_app(connection, account.id, app.id)
-        if grant is None or not set(scopes) <= set(grant.scopes):
+        if grant is None or not self._covers(grant, app, scopes):
             raise GatepostError(Reason.SCOPE_MISSING)
-        return await self._codes.issue(account, app, proof, session.authenticated_at, tuple(scopes), grant.id)
+        return await self._codes.issue(
+            account,
+            app,
+            proof,
+            session.authenticated_at,
+            tuple(scopes),
+            grant.id,
+            form=issue,
+            redirect_url=redirect_url,
+        )
+
+    def _covers(self, grant: Grant | None, app: App, scopes: Sequence[str]) -> bool:
+        if grant is None or self._clock.now() - grant.granted_at > self._consent:
+            return False
+        return _lists(app, scopes) and set(scopes) <= _IMPLICIT | set(grant.scopes)
 
     async def _app_of(self, account: Account, client_id: str) -> App:
         app = await self._clients.find(client_id)
         if app.project.id != account.project_id:
             raise GatepostError(Reason.CLIENT_UNKNOWN)
         return app
+
+
+def _lists(app: App, scopes: Sequence[str]) -> bool:
+    return set(scopes) <= _IMPLICIT | set(app.scopes)

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 
+import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from runtime.errors import invalid
+from runtime.errors import GatepostError, Reason, Rule, Violation, invalid
 
 _MAX_EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3
 _USERNAME = re.compile(r"[A-Za-z0-9]{5,64}")
@@ -37,6 +38,21 @@ def username(value: str) -> tuple[str, str]:
     return value, value.casefold()
 
 
+def phone(value: str) -> str:
+    """Return a phone number in E.164 (ITU-T).
+
+    Raises:
+        GatepostError: INVALID_PARAMETER on `phone` unless it begins with `+` and a country has such numbers.
+    """
+    try:
+        number = phonenumbers.parse(value, None)
+    except phonenumbers.NumberParseException:
+        raise invalid("phone", "The phone must be a number that begins with + and the country's code.") from None
+    if not phonenumbers.is_possible_number(number):
+        raise invalid("phone", "The phone must be a number that begins with + and the country's code.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
 def login(value: str) -> tuple[str, str]:
     """Return kind (`email` or `username`) and normalised form of what somebody typed to sign in; never refuses.
 
@@ -50,3 +66,9 @@ def login(value: str) -> tuple[str, str]:
         ).normalized.casefold()
     except EmailNotValidError:
         return "email", unicodedata.normalize("NFC", value).casefold()
+
+
+def username_taken() -> GatepostError:
+    """Build the error for a user name that another account of the project has."""
+    violation = Violation("username", Rule.TAKEN, "The username has already been taken.")
+    return GatepostError(Reason.USERNAME_TAKEN, violations=(violation,))

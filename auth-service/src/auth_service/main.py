@@ -3,25 +3,46 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import aiohttp
+
 from auth_service.accounts import Accounts
+from auth_service.addresses import Addresses
+from auth_service.admission import Admission
+from auth_service.api_keys import ApiKeys
 from auth_service.apps import Apps
+from auth_service.arrivals import Arrivals
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
+from auth_service.closing import Closing, Expiry
 from auth_service.codes import Codes
+from auth_service.directory import Directory
+from auth_service.email_change import EmailChange
 from auth_service.enrolment import Enrolment, Sweep
+from auth_service.export import Export
+from auth_service.facebook import Facebook
 from auth_service.grants import Grants
+from auth_service.identities import Identities
+from auth_service.issuance import Issuance
 from auth_service.keys import REFRESH_SECONDS, KeyKeeper, KeyRing, Seal
 from auth_service.limits import Limit, Limiter
+from auth_service.link_use import LinkUse
+from auth_service.links import Links
 from auth_service.notices import Notices, Relay
 from auth_service.own_account import OwnAccount
+from auth_service.own_apps import OwnApps
 from auth_service.passwords import Passwords
+from auth_service.phone_change import PhoneChange
 from auth_service.profiles import Profiles
 from auth_service.projects import Projects
+from auth_service.reauthentication import Reauthentication
 from auth_service.recovery import Recovery
 from auth_service.rpc.accounts import AccountRpc
 from auth_service.rpc.apps import ApiKeyRpc, AppRpc
+from auth_service.rpc.directory import DirectoryRpc
+from auth_service.rpc.links import LinkRpc
 from auth_service.rpc.operations import AuditRpc, KeyRpc
+from auth_service.rpc.own_apps import OwnAppRpc
 from auth_service.rpc.projects import ProjectRpc
 from auth_service.rpc.sign_in import SignInRpc
 from auth_service.rpc.tokens import GrantRpc, TokenRpc
@@ -29,12 +50,15 @@ from auth_service.sessions import Sessions
 from auth_service.settings import AuthSettings
 from auth_service.sign_in import SignIn
 from auth_service.sign_up import SignUp
+from auth_service.token_forms import Lifetimes
 from auth_service.tokens import TokenCodec
 from auth_service.verification import Verification
 from gatepost.auth.v1 import (
     accounts_pb2_grpc,
     apps_pb2_grpc,
+    directory_pb2_grpc,
     grants_pb2_grpc,
+    links_pb2_grpc,
     operations_pb2_grpc,
     projects_pb2_grpc,
     sign_in_pb2_grpc,
@@ -43,7 +67,7 @@ from gatepost.auth.v1 import (
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
 from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
 from runtime import grpc_client, logs, metrics
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.credentials import ServiceKeys
 from runtime.grpc_server import GrpcServer
 from runtime.loops import Loop
@@ -130,6 +154,15 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         clients = Clients(database)
         profiles = Profiles(ProfileServiceStub(users))
         enrolment = Enrolment(database, profiles, clock)
+        links = Links(clock, settings.public_url)
+        addresses = Addresses(
+            links=links,
+            notices=notices,
+            audit=audit,
+            clock=clock,
+            confirm_seconds=settings.confirm_email_seconds,
+            undo_seconds=settings.email_undo_seconds,
+        )
 
         # The use cases.
         window = settings.sign_in_failure_window_seconds
@@ -137,13 +170,51 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         per_address = Limit("sign-in-address", settings.sign_in_failures_per_address, window)
         mails = Limit("mails", settings.mails_per_account, settings.mail_window_seconds)
         sign_ups = Limit("sign-ups", settings.sign_ups_per_address, settings.sign_up_window_seconds)
+        arrivals = Arrivals(notices, clock)
+        lifetimes = Lifetimes(
+            access=settings.access_token_seconds,
+            short_access=settings.short_access_token_seconds,
+            refresh=settings.refresh_token_seconds,
+            session_key=settings.session_key_seconds,
+            web_idle=settings.web_idle_seconds,
+            web_max=settings.web_max_seconds,
+            session_max=settings.session_max_seconds,
+        )
+        sessions = Sessions(
+            database=database, tokens=tokens, arrivals=arrivals, audit=audit, clock=clock, lifetimes=lifetimes
+        )
+        issuance = Issuance(
+            database=database,
+            clients=clients,
+            codes=codes,
+            tokens=tokens,
+            sessions=sessions,
+            arrivals=arrivals,
+            audit=audit,
+            clock=clock,
+            lifetimes=lifetimes,
+            refresh_replay_seconds=settings.refresh_replay_seconds,
+        )
+        admission = Admission(codes, sessions, clock)
+        facebook = await _facebook(settings, clock, ending)
+        identities = Identities(
+            database=database,
+            clients=clients,
+            admission=admission,
+            audit=audit,
+            limiter=limiter,
+            per_address=per_address,
+            facebook=facebook,
+        )
         sign_up = SignUp(
             database=database,
             clients=clients,
             passwords=passwords,
             enrolment=enrolment,
+            identities=identities,
             challenges=challenges,
-            codes=codes,
+            admission=admission,
+            addresses=addresses,
             notices=notices,
             audit=audit,
             limiter=limiter,
@@ -158,7 +229,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             clients=clients,
             passwords=passwords,
             challenges=challenges,
-            codes=codes,
+            admission=admission,
             notices=notices,
             audit=audit,
             limiter=limiter,
@@ -169,7 +240,12 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             otp_seconds=settings.otp_seconds,
         )
         verification = Verification(
-            database=database, enrolment=enrolment, challenges=challenges, codes=codes, audit=audit, clock=clock
+            database=database,
+            enrolment=enrolment,
+            challenges=challenges,
+            admission=admission,
+            audit=audit,
+            clock=clock,
         )
         recovery = Recovery(
             database=database,
@@ -182,51 +258,128 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             clock=clock,
             mails=mails,
             reset_seconds=settings.reset_seconds,
-        )
-        sessions = Sessions(
-            database=database,
-            clients=clients,
-            codes=codes,
-            tokens=tokens,
-            audit=audit,
-            clock=clock,
-            access_token_seconds=settings.access_token_seconds,
-            refresh_token_seconds=settings.refresh_token_seconds,
-            session_max_seconds=settings.session_max_seconds,
-            refresh_replay_seconds=settings.refresh_replay_seconds,
+            link_seconds=settings.reset_link_seconds,
+            public_url=settings.public_url,
         )
         accounts = Accounts(
             database=database, passwords=passwords, enrolment=enrolment, notices=notices, audit=audit, clock=clock
         )
+        reauthentication = Reauthentication(
+            database=database,
+            passwords=passwords,
+            limiter=limiter,
+            clock=clock,
+            per_account=per_account,
+            seconds=settings.reauth_seconds,
+        )
         own = OwnAccount(
             database=database,
             sessions=sessions,
+            reauthentication=reauthentication,
+            passwords=passwords,
+            profiles=profiles,
+            notices=notices,
+            audit=audit,
+            clock=clock,
+        )
+        email_change = EmailChange(
+            database=database,
+            sessions=sessions,
+            reauthentication=reauthentication,
+            challenges=challenges,
+            addresses=addresses,
+            notices=notices,
+            audit=audit,
+            limiter=limiter,
+            clock=clock,
+            mails=mails,
+            seconds=settings.email_change_seconds,
+        )
+        phone_change = PhoneChange(
+            database=database,
+            sessions=sessions,
+            reauthentication=reauthentication,
+            challenges=challenges,
+            profiles=profiles,
+            notices=notices,
+            audit=audit,
+            limiter=limiter,
+            clock=clock,
+            messages=mails,
+            seconds=settings.phone_change_seconds,
+        )
+        closing = Closing(
+            database=database,
+            sessions=sessions,
+            reauthentication=reauthentication,
+            links=links,
+            notices=notices,
+            audit=audit,
+            clock=clock,
+            seconds=settings.closing_seconds,
+        )
+        export = Export(database=database, sessions=sessions, audit=audit, clock=clock)
+        link_use = LinkUse(database=database, links=links, addresses=addresses, closing=closing, recovery=recovery)
+        api_keys = ApiKeys(database, audit, clock)
+        directory = Directory(
+            database=database,
+            api_keys=api_keys,
+            sign_in=sign_in,
+            reauthentication=reauthentication,
+            enrolment=enrolment,
+            addresses=addresses,
             passwords=passwords,
             profiles=profiles,
             notices=notices,
             audit=audit,
             limiter=limiter,
             clock=clock,
-            per_account=per_account,
-            reauth_seconds=settings.reauth_seconds,
+            sign_ups=sign_ups,
+            mails=mails,
         )
         projects = Projects(database, audit, clock)
         await projects.ensure_default()
         apps = Apps(database, audit, clock)
-        grants = Grants(database=database, clients=clients, sessions=sessions, codes=codes, audit=audit, clock=clock)
+        own_apps = OwnApps(
+            database=database, sessions=sessions, apps=apps, clock=clock, apps_per_user=settings.apps_per_user
+        )
+        grants = Grants(
+            database=database,
+            clients=clients,
+            sessions=sessions,
+            codes=codes,
+            audit=audit,
+            clock=clock,
+            consent_seconds=settings.consent_seconds,
+        )
 
         # The door.
-        sign_in_rpc = SignInRpc(sign_up, sign_in, verification, recovery)
+        account_rpc = AccountRpc(
+            accounts=accounts,
+            own=own,
+            email_change=email_change,
+            phone_change=phone_change,
+            closing=closing,
+            export=export,
+        )
+        sign_in_rpc = SignInRpc(sign_up, sign_in, verification, recovery, identities)
         server = GrpcServer(
             service=NAME, listen=settings.auth_listen, keys=service_keys, allowed_callers=ALLOWED_CALLERS, tls=tls
         )
         for register, servicer, service in (
             (projects_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectRpc(projects), "ProjectService"),
             (apps_pb2_grpc.add_AppServiceServicer_to_server, AppRpc(apps), "AppService"),
-            (apps_pb2_grpc.add_ApiKeyServiceServicer_to_server, ApiKeyRpc(apps), "ApiKeyService"),
-            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountRpc(accounts, own), "AccountService"),
+            (apps_pb2_grpc.add_ApiKeyServiceServicer_to_server, ApiKeyRpc(api_keys), "ApiKeyService"),
+            (apps_pb2_grpc.add_OwnAppServiceServicer_to_server, OwnAppRpc(own_apps), "OwnAppService"),
+            (directory_pb2_grpc.add_DirectoryServiceServicer_to_server, DirectoryRpc(directory), "DirectoryService"),
+            (links_pb2_grpc.add_LinkServiceServicer_to_server, LinkRpc(link_use), "LinkService"),
+            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, account_rpc, "AccountService"),
             (sign_in_pb2_grpc.add_SignInServiceServicer_to_server, sign_in_rpc, "SignInService"),
-            (tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenRpc(sessions, accounts), "TokenService"),
+            (
+                tokens_pb2_grpc.add_TokenServiceServicer_to_server,
+                TokenRpc(issuance, sessions, accounts),
+                "TokenService",
+            ),
             (grants_pb2_grpc.add_GrantServiceServicer_to_server, GrantRpc(grants, accounts), "GrantService"),
             (operations_pb2_grpc.add_KeyServiceServicer_to_server, KeyRpc(keeper), "KeyService"),
             (operations_pb2_grpc.add_AuditServiceServicer_to_server, AuditRpc(database), "AuditService"),
@@ -239,6 +392,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         for loop in (
             relay_loop,
             Loop("sweep", _SWEEP_SECONDS, Sweep(database, profiles, clock).step),
+            Loop("closing", _SWEEP_SECONDS, Expiry(database, enrolment, audit, clock).step),
             Loop("keys", REFRESH_SECONDS, keeper.refresh),
         ):
             loop.start()
@@ -248,3 +402,12 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         settle()
         log.info("started", listen=settings.auth_listen, port=server.port)
         await stop.wait()
+
+
+async def _facebook(settings: AuthSettings, clock: Clock, ending: AsyncExitStack) -> Facebook | None:
+    if settings.facebook_app_secret is None:
+        return None
+    http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=settings.facebook_timeout_seconds))
+    await ending.enter_async_context(http)
+    secret = settings.facebook_app_secret.get_secret_value()
+    return Facebook(http, clock, settings.facebook_base_url, settings.facebook_app_id, secret)

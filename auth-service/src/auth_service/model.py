@@ -1,5 +1,6 @@
 """The words of the identity core as plain values. Knows neither SQL, protobuf nor the network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, unique
@@ -13,6 +14,22 @@ class SignInPolicy(StrEnum):
     NONE = "none"
     OTP = "otp"
     TWO_STEP = "two-step"
+
+
+@unique
+class TokenForm(StrEnum):
+    """What a client holds after a person has signed in; a token of one form is refused where another is asked for."""
+
+    PAIR = "pair"
+    SHORT_PAIR = "short-pair"
+    SINGLE = "single"
+    SESSION_KEY = "session-key"
+    WEB = "web"
+
+    @property
+    def paired(self) -> bool:
+        """Whether it is an access and a refresh token, computed from the session; else one random value."""
+        return self in {TokenForm.PAIR, TokenForm.SHORT_PAIR}
 
 
 @unique
@@ -40,7 +57,28 @@ class Purpose(StrEnum):
     TWO_STEP = "two-step"
     RESET = "reset"
     EMAIL_CHANGE = "email-change"
+    PHONE_CHANGE = "phone-change"
     VERIFY = "verify"
+
+
+@unique
+class LinkPurpose(StrEnum):
+    """What following a mailed link, and pressing the button there, does."""
+
+    VERIFY_EMAIL = "verify-email"
+    UNDO_EMAIL_CHANGE = "undo-email-change"
+    KEEP_ACCOUNT = "keep-account"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom a notice goes to: an address (for push messages the account's id), and how a message to him looks."""
+
+    to: str
+    project: str
+    language: str = ""
+    brand: str = ""
+    accent_color: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +98,16 @@ class Project:
     refresh_token_seconds: int
     disabled: bool
     created_at: datetime
+    display_name: str = ""
+    accent_color: str = ""
+    logo_picture: str = ""
+    status_modes: Mapping[str, str] = field(default_factory=dict)
+    user_apps: bool = True
+    switches: tuple[str, ...] = ()
+
+    def recipient(self, to: str) -> Recipient:
+        """Return an address of somebody who has no account here yet, to post a notice to."""
+        return Recipient(to, self.name, brand=self.display_name, accent_color=self.accent_color)
 
     def canonical_role(self, role: str) -> str | None:
         """Return the project's spelling of a role, compared without case; None if it has no such role."""
@@ -97,6 +145,22 @@ class App:
     disabled: bool
     created_at: datetime
     secrets: tuple[AppSecret, ...] = ()
+    description: str = ""
+    website: str = ""
+    icon_picture: str = ""
+    allow_query_secret: bool = False
+    status_mode: str = ""
+    owner_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppUsage:
+    """What an app did on one UTC day (YYYY-MM-DD): sign-ins, different users among them, refused exchanges."""
+
+    day: str
+    sign_ins: int
+    users: int
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +172,10 @@ class ApiKey:
     scopes: tuple[str, ...]
     hint: str
     created_at: datetime
+    networks: tuple[str, ...] = ()
+    allow_query_credentials: bool = False
+    bypass_second_factor: bool = False
+    status_mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +193,31 @@ class Account:
     username: str
     created_at: datetime
     updated_at: datetime
+    language: str = ""
+    closing_at: datetime | None = None
+    has_password: bool = False
+    brand: str = ""
+    accent_color: str = ""
+
+    def recipient(self, to: str = "") -> Recipient:
+        """Return the user, at his address or another one, to post a notice to."""
+        return Recipient(to or self.email, self.project, self.language, self.brand, self.accent_color)
 
 
 @dataclass(frozen=True, slots=True)
 class NewProfile:
-    """What a new profile starts with; None for meta means none."""
+    """What a new profile starts with; None means none."""
 
     first_name: str = ""
     last_name: str = ""
     phone: str = ""
     meta: str | None = None
+    gender: str = ""
+    birth_date: str = ""
+    location_id: int = 0
+    latitude: float | None = None
+    longitude: float | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +232,8 @@ class Registration:
     profile: NewProfile
     created_at: datetime
     expires_at: datetime
+    username: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +245,43 @@ class Pkce:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks for a person, as he says: an app with its credentials and perhaps a proof key, or a project's name."""
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    challenge: str = ""
+    challenge_method: str = ""
+    project: str = ""
+    form: TokenForm = TokenForm.PAIR
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who asks for a person, checked: an app, which gets a code, or the gateway itself, which gets a session."""
+
+    project: Project
+    app: App | None
+    form: TokenForm
+    pkce: Pkce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalIdentity:
+    """The token of an external identity provider, as a client sends it."""
+
+    provider: str
+    token: str = field(repr=False)
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """An app signed in by a user: a family of tokens."""
+    """A client signed in by a user: a family of tokens, or one. Without app: of our own pages and the like."""
 
     id: UUID
     account_id: UUID
-    app_id: UUID
+    app_id: UUID | None
     client_id: str
     scopes: tuple[str, ...]
     salt: bytes
@@ -177,6 +293,11 @@ class Session:
     expires_at: datetime
     ends_at: datetime
     revoked: bool
+    form: TokenForm = TokenForm.PAIR
+    last_used_at: datetime | None = None
+    user_agent: str = ""
+    client_address: str = ""
+    app_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +312,15 @@ class TokenSet:
 
 
 @dataclass(frozen=True, slots=True)
+class IssuedSession:
+    """A session made without an app."""
+
+    token: str = field(repr=False)
+    expires_at: datetime
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
 class OpenChallenge:
     """A challenge as the client sees it."""
 
@@ -201,11 +331,24 @@ class OpenChallenge:
 
 @dataclass(frozen=True, slots=True)
 class SignInStep:
-    """What a step of signing in leads to: exactly one of code and challenge."""
+    """What a step of signing in leads to: exactly one of code, challenge and session."""
 
     policy: SignInPolicy
     code: str | None = field(default=None, repr=False)
     challenge: OpenChallenge | None = None
+    session: IssuedSession | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A mailed link: what it does to whose account. `data` holds an address (`email`, `normalized`) or nothing."""
+
+    purpose: LinkPurpose
+    account_id: UUID
+    project: str
+    data: Mapping[str, str]
+    created_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,20 @@ decoy row, so that an unknown address costs the same.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from enum import StrEnum, unique
 from typing import Any
 from uuid import uuid4
 
 from google.protobuf.json_format import ParseDict
 
+from auth_service.model import Recipient
 from auth_service.store import outbox
 from gatepost.notify.v1 import messages_pb2, messages_pb2_grpc
 from runtime.clock import Clock
+from runtime.context import current
 from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
 from runtime.postgres import Connection, Database
@@ -23,6 +27,16 @@ _BATCH = 20
 _COMMIT_SECONDS = 0.02
 _NOT_THERE = {Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.OVERLOADED}
 _FINAL = {Reason.INVALID_PARAMETER, Reason.MISSING_PARAMETER, Reason.ALREADY_EXISTS}
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+
+
+@unique
+class Channel(StrEnum):
+    """How a notice travels, as the contract names it."""
+
+    MAIL = "CHANNEL_MAIL"
+    SMS = "CHANNEL_SMS"
+    PUSH = "CHANNEL_PUSH"
 
 
 class Notices:
@@ -42,14 +56,35 @@ class Notices:
         self,
         connection: Connection,
         template: str,
-        to: str,
-        project: str,
+        recipient: Recipient,
         *,
+        channel: Channel = Channel.MAIL,
         expires_at: datetime | None = None,
         **data: str | int,
     ) -> None:
-        """Post a mail, delivered if the transaction commits; `data` as the template of notify-service names it."""
-        message: dict[str, Any] = {"template": template, "to": to, "project": project, "data": data}
+        """Post a notice, delivered if the transaction commits.
+
+        Args:
+            connection: Of the transaction that makes the fact.
+            template: One of notify-service's.
+            recipient: Whose language it is written in; the call's while his is not known.
+            channel: How it travels.
+            expires_at: When it is worth nothing any more.
+            data: As the template names it, without the project.
+        """
+        look = {
+            "language": recipient.language or language_of_call(),
+            "brand": recipient.brand,
+            "accentColor": recipient.accent_color,
+        }
+        message: dict[str, Any] = {
+            "channel": channel.value,
+            "template": template,
+            "to": recipient.to,
+            "project": recipient.project,
+            "data": data,
+            **{name: value for name, value in look.items() if value},
+        }
         if expires_at is not None:
             message["expireTime"] = expires_at.isoformat()
         await outbox.insert(connection, uuid4(), message, self._clock.now())
@@ -105,3 +140,9 @@ class Relay:
 def _request(message: dict[str, Any], message_id: str) -> messages_pb2.SendMessageRequest:
     request = messages_pb2.SendMessageRequest(id=message_id, channel=messages_pb2.CHANNEL_MAIL)
     return ParseDict(message, request)
+
+
+def language_of_call() -> str:
+    """Return the language that the person of the call at hand prefers; empty when unknown or no BCP 47 tag."""
+    language = current().language
+    return language if _LANGUAGE.fullmatch(language) else ""

@@ -1,7 +1,9 @@
 """user-service as this service needs it: profiles are made, changed and removed with their account."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -11,6 +13,9 @@ from gatepost.users.v1 import profiles_pb2, profiles_pb2_grpc
 from runtime.errors import GatepostError, Reason, Rule, Violation
 
 _LIMITS = {"first_name": 100, "last_name": 100, "phone": 40}  # characters; see gatepost.auth.v1.NewProfile
+_DEGREES = {"latitude": 90, "longitude": 180}
+_GENDERS = {"", "male", "female", "other"}
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?")  # of BCP 47, what people have
 _MAX_META_BYTES = 16_384
 _MAX_SHRINKING = 4  # NFC makes one character of four at most
 _NOT_IN_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogate, line and paragraph separator
@@ -36,10 +41,16 @@ class Profiles:
             last_name=profile.last_name,
             phone=profile.phone,
             meta=profile.meta,
+            gender=profile.gender,
+            birth_date=profile.birth_date,
+            location_id=profile.location_id,
+            latitude=profile.latitude,
+            longitude=profile.longitude,
+            language=profile.language,
         )
         await self._stub.CreateProfile(profiles_pb2.CreateProfileRequest(profile=message))
 
-    async def update(self, account_id: UUID, fields: Mapping[str, str]) -> list[str]:
+    async def update(self, account_id: UUID, fields: Mapping[str, str | bool]) -> list[str]:
         """Change fields of a profile and return the names of those whose value differs from before."""
         message = profiles_pb2.Profile(user_id=str(account_id), **dict(fields))  # type: ignore[arg-type]
         mask = FieldMask(paths=list(fields))
@@ -60,6 +71,15 @@ def check_new(profile: NewProfile) -> None:
     wrong = [name for name, limit in _LIMITS.items() if not _is_text(getattr(profile, name), limit)]
     if profile.meta is not None and not _is_meta(profile.meta):
         wrong.append("meta")
+    if profile.gender not in _GENDERS:
+        wrong.append("gender")
+    if profile.birth_date and not _is_date(profile.birth_date):
+        wrong.append("birth_date")
+    if profile.language and not _LANGUAGE.fullmatch(profile.language):
+        wrong.append("language")
+    if profile.location_id < 0:
+        wrong.append("location_id")
+    wrong += [name for name, most in _DEGREES.items() if not -most <= (getattr(profile, name) or 0) <= most]
     if wrong:
         violations = tuple(Violation(name, Rule.INVALID, f"The {name} field is invalid.") for name in wrong)
         raise GatepostError(Reason.INVALID_PARAMETER, violations[0].description, violations=violations)
@@ -69,6 +89,13 @@ def _is_text(value: str, limit: int) -> bool:
     if len(value) > limit * _MAX_SHRINKING or _has_controls(value):
         return False
     return len(unicodedata.normalize("NFC", value)) <= limit
+
+
+def _is_date(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def _is_meta(value: str) -> bool:

@@ -1,21 +1,24 @@
-"""Password reset by a mailed code. An address without account gets a challenge too, which cannot be answered."""
+"""Password reset by a mailed code, or by a link with the code in it where the gateway asks for itself.
+
+An address without account gets a challenge too, which cannot be answered.
+"""
 
 from asyncio import CancelledError
 from uuid import UUID
 
 from auth_service import identifiers
 from auth_service.audit import Audit
-from auth_service.challenges import Challenges, Claim
+from auth_service.challenges import CODE_LENGTH, HANDLE_LENGTH, Challenges, Claim, Opened
 from auth_service.clients import Clients
 from auth_service.limits import Limit, Limiter
-from auth_service.model import AccountState, OpenChallenge, Purpose
+from auth_service.model import Account, AccountState, Asking, Entry, OpenChallenge, Purpose
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
 from auth_service.sign_in import subject_of
 from auth_service.store import accounts
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, missing
-from runtime.postgres import Database
+from runtime.postgres import Connection, Database
 
 _NOBODY = UUID(int=0)
 
@@ -36,6 +39,8 @@ class Recovery:
         clock: Clock,
         mails: Limit,
         reset_seconds: int,
+        link_seconds: int,
+        public_url: str,
     ) -> None:
         self._database = database
         self._clients = clients
@@ -47,40 +52,44 @@ class Recovery:
         self._clock = clock
         self._mails = mails
         self._reset_seconds = reset_seconds
+        self._link_seconds = link_seconds
+        self._public_url = public_url.rstrip("/")
 
-    async def start(self, *, client_id: str, client_secret: str, email: str) -> OpenChallenge:
+    async def start(self, asking: Asking, email: str) -> OpenChallenge:
         """Mail a reset code if there is somebody to mail it to. See SignInService.StartPasswordReset."""
-        app = await self._clients.authenticate(client_id, client_secret)
+        entry = await self._clients.enter(asking)
         if not email:
             raise missing("email")
         _, normalized = identifiers.email(email)
-        subject = subject_of(app.project.id, normalized)
+        subject = subject_of(entry.project.id, normalized)
         await self._limiter.take(self._mails, f"reset:{subject}")
         async with self._database.acquire() as connection:
-            found = await accounts.fetch_by_identifier(connection, app.project.id, "email", normalized)
+            found = await accounts.fetch_by_identifier(connection, entry.project.id, "email", normalized)
         account = found[0] if found and found[0].state is not AccountState.DISABLED else None
         # What the new password is checked against is the same for a decoy: a refusal must not tell them apart.
         data = {
             "account_id": str(account.id if account else _NOBODY),
             "security_version": account.security_version if account else 0,
             "email": normalized,
-            "min_length": app.project.password_min_length,
+            "min_length": entry.project.password_min_length,
         }
-        opened = await self._challenges.open(Purpose.RESET, subject, data, self._reset_seconds, decoy=account is None)
+        seconds = self._reset_seconds if entry.app else self._link_seconds
+        opened = await self._challenges.open(
+            Purpose.RESET, subject, data, seconds, decoy=account is None, by_subject=entry.app is None
+        )
         async with self._database.transaction() as connection:
             if account is None:
                 await self._notices.post_decoy(connection)
             else:
-                await self._notices.post(
-                    connection,
-                    "reset_code",
-                    account.email,
-                    app.project.name,
-                    expires_at=opened.challenge.expires_at,
-                    code=opened.code,
-                    minutes=max(1, self._reset_seconds // 60),
-                )
-            await self._audit.record(connection, "password.reset_start", account=account, app=app, by_user=False)
+                await self._mail(connection, entry, account, opened, seconds)
+            await self._audit.record(
+                connection,
+                "password.reset_start",
+                account=account,
+                app=entry.app,
+                project=entry.project.name,
+                by_user=False,
+            )
         return opened.challenge
 
     async def complete(self, *, handle: str, code: str, password: str) -> None:
@@ -90,7 +99,40 @@ class Recovery:
         """
         data = await self._challenges.peek(Purpose.RESET, handle)
         check_new(password, data["min_length"], (data["email"],))
-        claim = await self._challenges.claim(Purpose.RESET, handle, code)
+        await self._finish(await self._challenges.claim(Purpose.RESET, handle, code), password)
+
+    async def complete_by_email(self, *, project: str, email: str, code: str, password: str) -> None:
+        """Set a new password where only the address is known, and the code, or the token of the link that was mailed.
+
+        Raises:
+            GatepostError: As `complete`; NOT_FOUND (project), DIALECT_DISABLED.
+        """
+        home = await self._clients.project(project)
+        _, normalized = identifiers.login(email)
+        if len(code) == HANDLE_LENGTH + CODE_LENGTH:
+            handle, code = code[:HANDLE_LENGTH], code[HANDLE_LENGTH:]
+            if (await self._challenges.peek(Purpose.RESET, handle))["email"] != normalized:
+                raise GatepostError(Reason.CHALLENGE_FAILED)
+            await self.complete(handle=handle, code=code, password=password)
+            return
+        subject = subject_of(home.id, normalized)
+        data = await self._challenges.peek_of(Purpose.RESET, subject)
+        check_new(password, data["min_length"], (data["email"],))
+        await self._finish(await self._challenges.claim_of(Purpose.RESET, subject, code), password)
+
+    async def _mail(self, connection: Connection, entry: Entry, account: Account, opened: Opened, seconds: int) -> None:
+        minutes = max(1, seconds // 60)
+        expires_at = opened.challenge.expires_at
+        to, code = account.recipient(), opened.code
+        if entry.app:
+            await self._notices.post(connection, "reset_code", to, expires_at=expires_at, code=code, minutes=minutes)
+            return
+        link = f"{self._public_url}/reset-password?token={opened.challenge.handle}{code}"
+        await self._notices.post(
+            connection, "reset_link", to, expires_at=expires_at, code=code, minutes=minutes, link=link
+        )
+
+    async def _finish(self, claim: Claim, password: str) -> None:
         try:
             await self._set_password(claim, password)
         except (GatepostError, CancelledError) as error:
@@ -110,8 +152,9 @@ class Recovery:
                 raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since the code was mailed
             check_new(password, claim.data["min_length"], (account.username,))
             await accounts.put_password(connection, account_id, encoded, now)
+            if not account.email_verified:
+                # Whoever linked an identity did not prove the address; who reads its mail did.
+                await accounts.drop_external(connection, account_id)
             await accounts.verify_email(connection, account_id, now)
-            await self._notices.post(
-                connection, "password_changed", account.email, account.project, time=now.isoformat()
-            )
+            await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.reset", account=account)

@@ -1,126 +1,119 @@
-"""The one Token engine: a session is a family of tokens that one app holds for one user.
+"""The one Token engine: a session is what one client holds for one user, in one form.
 
-    code -> session (generation 1) -> refreshed (generation n+1) … -> revoked | expired
+    code -> session (generation 1) -> refreshed (generation n+1) … -> revoked | expired      pairs
+    code | first-party sign-in -> session -> used … -> revoked | expired                     single values
 
-Access and refresh tokens are computed from the session row (see `tokens`). A session lives while it is not revoked, not
-expired, its account is active at the session's security version, and its app is enabled; all of it is read from
-PostgreSQL for every token, so what was acknowledged holds at once, everywhere, and after any crash.
+Pairs are computed from the session row (see `tokens`); every other token is a random value, found by its SHA-256. A
+session lives while it is not revoked, not expired, its account is active at the session's security version, and its app
+and project are enabled; all of it is read from PostgreSQL for every token, so what was acknowledged holds at once,
+everywhere, and after any crash. Whoever acts on a token asks `authenticate`; how apps get tokens: `issuance`.
 """
 
 import secrets
-from asyncio import CancelledError
 from dataclasses import replace
-from datetime import timedelta
-from math import ceil
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from auth_service import pkce
+from auth_service import token_forms
+from auth_service.arrivals import Arrivals, client_of_call
 from auth_service.audit import Audit
-from auth_service.clients import Clients
-from auth_service.codes import CodeData, Codes
+from auth_service.clients import check_dialect, tell_status_mode
 from auth_service.keys import digest
-from auth_service.model import Account, AccountState, App, Session, TokenSet
-from auth_service.store import accounts, grants
+from auth_service.model import Account, AccountState, App, IssuedSession, Session, TokenForm
+from auth_service.store import accounts
 from auth_service.store import sessions as store
+from auth_service.token_forms import Lifetimes
 from auth_service.tokens import Kind, Token, TokenCodec
 from runtime.clock import Clock
-from runtime.errors import GatepostError, Reason, missing
-from runtime.postgres import Database
+from runtime.errors import GatepostError, Reason
+from runtime.postgres import Connection, Database
 
 _SALT_BYTES = 16
+_TOUCH = timedelta(minutes=1)  # the last use is noted no more often than this
+_MOST = 100
 
 
 class Sessions:
-    """Opens, refreshes, checks and ends sessions. Dependencies as named; see main.py."""
+    """Opens, checks and ends sessions. Dependencies as named; see main.py."""
 
     def __init__(
         self,
         *,
         database: Database,
-        clients: Clients,
-        codes: Codes,
         tokens: TokenCodec,
+        arrivals: Arrivals,
         audit: Audit,
         clock: Clock,
-        access_token_seconds: int,
-        refresh_token_seconds: int,
-        session_max_seconds: int,
-        refresh_replay_seconds: float,
+        lifetimes: Lifetimes,
     ) -> None:
         self._database = database
-        self._clients = clients
-        self._codes = codes
         self._tokens = tokens
+        self._arrivals = arrivals
         self._audit = audit
         self._clock = clock
-        self._access_token_seconds = access_token_seconds
-        self._refresh_token_seconds = refresh_token_seconds
-        self._session_max = timedelta(seconds=session_max_seconds)
-        self._replay = timedelta(seconds=refresh_replay_seconds)
+        self._lifetimes = lifetimes
 
-    async def exchange(
-        self, *, client_id: str, client_secret: str, code: str, code_verifier: str
-    ) -> tuple[TokenSet, Account]:
-        """Exchange a one-time code. See TokenService.ExchangeCode for arguments, answers and errors."""
-        app = await self._clients.authenticate(client_id, client_secret)
-        if not code:
-            raise missing("code")
-        data = await self._use(code, app)
-        if not pkce.proves(data.pkce, code_verifier):
-            raise GatepostError(Reason.CODE_INVALID, metadata={"cause": "pkce_mismatch"})
-        try:
-            return await self._open(app, data, code)
-        except (GatepostError, CancelledError) as error:
-            if isinstance(error, GatepostError) and error.reason is Reason.CODE_INVALID:
-                await self._punish_reuse(code, app)  # perhaps Valkey has forgotten that it was used
-            else:
-                await self._codes.release(code)
-            raise
+    async def authenticate(self, access_token: str, form: TokenForm = TokenForm.PAIR) -> tuple[Session, Account]:
+        """Return the live session and the account of an access token, which must be of the form.
 
-    async def refresh(self, *, client_id: str, client_secret: str, refresh_token: str) -> tuple[TokenSet, Account]:
-        """Rotate a refresh token. See TokenService.RefreshTokens for arguments, answers and errors."""
-        app = await self._clients.authenticate(client_id, client_secret)
-        if not refresh_token:
-            raise missing("refresh_token")
-        token = self._tokens.parse(refresh_token, Kind.REFRESH)
-        found = await self._find(token)
-        if found.session.app_id != app.id:
-            raise GatepostError(Reason.TOKEN_INVALID)
+        Raises:
+            GatepostError: TOKEN_INVALID; TOKEN_EXPIRED when only time has ended it; DIALECT_DISABLED.
+        """
+        if form.paired:
+            token = self._tokens.parse(access_token, Kind.ACCESS)
+            found = await self.find(token, form)
+            if token.expires_at is None or token.expires_at <= self._clock.now():
+                raise GatepostError(Reason.TOKEN_EXPIRED)
+        else:
+            found = await self._find_key(access_token, form)
+        return await self._touched(found.session), found.account
+
+    async def open(self, connection: Connection, account: Account, form: TokenForm) -> IssuedSession:
+        """Open a session without an app for somebody who has just proven who he is, in the caller's transaction.
+
+        Raises:
+            GatepostError: CONFLICT if the account has changed meanwhile.
+        """
         now = self._clock.now()
-        if token.generation == found.session.generation:
-            lifetime = timedelta(seconds=found.refresh_token_seconds or self._refresh_token_seconds)
-            expires_at = min(now + lifetime, found.session.ends_at)
-            async with self._database.transaction() as connection:
-                rotated = await store.rotate(connection, found.session, now, expires_at)
-            if rotated:
-                session = replace(found.session, generation=found.session.generation + 1, expires_at=expires_at)
-                return self._issue(replace(found, session=session)), found.account
-            found = await self._find(token)  # somebody else was faster: look again
-        if token.generation == found.session.generation - 1 and now - found.session.rotated_at <= self._replay:
-            return self._issue(found), found.account
-        async with self._database.transaction() as connection:
-            await store.revoke(connection, found.session.id, "refresh_reuse", now)
-            await self._audit.record(
-                connection, "session.refresh", outcome="refresh_reuse", account=found.account, app=app, by_user=False
-            )
-        raise GatepostError(Reason.TOKEN_INVALID)
+        session = self.new(account.id, account.security_version, form, now, now)
+        key = token_forms.new_key(form)
+        await self._arrivals.announce(connection, account, form)
+        if not await store.insert(connection, session, key_hash=digest(key)):
+            raise GatepostError(Reason.CONFLICT, retry_after_seconds=1)
+        await self._audit.record(connection, "session.create", account=account)
+        return IssuedSession(key, session.expires_at, account)
 
-    async def authenticate(self, access_token: str) -> tuple[Session, Account]:
-        """Return the live session and the account of an access token. See TokenService.Authenticate."""
-        token = self._tokens.parse(access_token, Kind.ACCESS)
-        found = await self._find(token)
-        if token.expires_at is None or token.expires_at <= self._clock.now():
-            raise GatepostError(Reason.TOKEN_EXPIRED)
-        return found.session, found.account
-
-    async def end(self, access_token: str) -> None:
+    async def end(self, access_token: str, form: TokenForm = TokenForm.PAIR) -> None:
         """End the session of an access token. See TokenService.EndSession."""
-        session, account = await self.authenticate(access_token)
+        session, account = await self.authenticate(access_token, form)
         async with self._database.transaction() as connection:
             await store.revoke(connection, session.id, "logout", self._clock.now())
             await self._audit.record(connection, "session.end", account=account)
 
-    async def end_all(self, account: Account) -> None:
+    async def list_own(self, access_token: str, form: TokenForm) -> list[Session]:
+        """Return the live sessions of a token's user, its own first, then latest first, at most 100."""
+        own, account = await self.authenticate(access_token, form)
+        found = await self.list_live(account.id)
+        return [own, *(session for session in found if session.id != own.id)][:_MOST]
+
+    async def end_own(self, access_token: str, form: TokenForm, session_id: UUID) -> None:
+        """End one session of a token's user.
+
+        Raises:
+            GatepostError: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND (also when it has ended, or is another's).
+        """
+        _, account = await self.authenticate(access_token, form)
+        async with self._database.transaction() as connection:
+            if not await store.revoke_of(connection, account.id, session_id, "ended_by_user", self._clock.now()):
+                raise GatepostError(Reason.NOT_FOUND, "no such session")
+            await self._audit.record(connection, "session.end", account=account)
+
+    async def end_all_own(self, access_token: str, form: TokenForm) -> None:
+        """End every session of a token's user, the token's own included."""
+        _, account = await self.authenticate(access_token, form)
+        await self.end_all(account, by_user=True)
+
+    async def end_all(self, account: Account, *, by_user: bool = False) -> None:
         """End every session of an account at once."""
         now = self._clock.now()
         async with self._database.transaction() as connection:
@@ -129,96 +122,95 @@ class Sessions:
                 raise GatepostError(Reason.NOT_FOUND, "no such account")
             if not await accounts.bump_security_version(connection, fresh.id, fresh.security_version, now):
                 raise GatepostError(Reason.CONFLICT, retry_after_seconds=1)
-            await self._audit.record(connection, "session.end_all", account=account, by_user=False)
+            await self._audit.record(connection, "session.end_all", account=account, by_user=by_user)
 
     async def list_live(self, account_id: UUID) -> list[Session]:
         """Return an account's live sessions, latest first, at most 100."""
         async with self._database.acquire() as connection:
             return await store.fetch_live(connection, account_id, self._clock.now())
 
-    async def _use(self, code: str, app: App) -> CodeData:
-        try:
-            data = await self._codes.use(code, app)
-        except GatepostError as error:
-            if error.reason is Reason.CODE_INVALID:  # perhaps used so long ago that Valkey has forgotten
-                await self._punish_reuse(code, app)
-            raise
-        if data is None:
-            await self._punish_reuse(code, app)
-            raise GatepostError(Reason.CODE_INVALID)
-        return data
-
-    async def _punish_reuse(self, code: str, app: App) -> None:
-        async with self._database.transaction() as connection:
-            account_id = await store.revoke_by_code(connection, digest(code), app.id, self._clock.now())
-            if account_id is not None:
-                await self._audit.record(
-                    connection, "session.create", outcome="code_reuse", account_id=account_id, app=app, by_user=False
-                )
-
-    async def _open(self, app: App, data: CodeData, code: str) -> tuple[TokenSet, Account]:
-        now = self._clock.now()
-        ends_at = data.authenticated_at + self._session_max
-        lifetime = timedelta(seconds=app.project.refresh_token_seconds or self._refresh_token_seconds)
-        session = Session(
+    def new(
+        self,
+        account_id: UUID,
+        security_version: int,
+        form: TokenForm,
+        now: datetime,
+        authenticated_at: datetime,
+        app: App | None = None,
+        scopes: tuple[str, ...] = (),
+    ) -> Session:
+        """Return a session that begins now, for the client of the call at hand; not yet stored."""
+        ends_at = self._lifetimes.ends_at(form, authenticated_at, now)
+        refresh_seconds = app.project.refresh_token_seconds if app else 0
+        user_agent, client_address = client_of_call()
+        return Session(
             id=uuid4(),
-            account_id=data.account_id,
-            app_id=app.id,
-            client_id=app.client_id,
-            scopes=data.scopes,
+            account_id=account_id,
+            app_id=app.id if app else None,
+            client_id=app.client_id if app else "",
+            scopes=scopes,
             salt=secrets.token_bytes(_SALT_BYTES),
             generation=1,
-            security_version=data.security_version,
-            authenticated_at=data.authenticated_at,
+            security_version=security_version,
+            authenticated_at=authenticated_at,
             created_at=now,
             rotated_at=now,
-            expires_at=min(now + lifetime, ends_at),
+            expires_at=self._lifetimes.expires_at(form, now, ends_at, refresh_seconds),
             ends_at=ends_at,
             revoked=False,
+            form=form,
+            last_used_at=now,
+            user_agent=user_agent,
+            client_address=client_address,
         )
-        async with self._database.transaction() as connection:
-            if data.grant_id is not None and not await grants.hold(connection, data.grant_id):
-                raise GatepostError(Reason.CODE_INVALID)
-            if not await store.insert(connection, session, digest(code)):
-                raise GatepostError(Reason.CODE_INVALID)
-            found = await store.fetch(connection, session.id)
-            if found is None:
-                raise GatepostError(Reason.CODE_INVALID)
-            await self._audit.record(connection, "session.create", account=found.account, app=app)
-        return self._issue(found), found.account
 
-    async def _find(self, token: Token) -> store.Found:
-        """Return the session of a well-made token, if it lives.
+    async def find(self, token: Token, form: TokenForm) -> store.Found:
+        """Return the session of a well-made token of a pair, if it lives and is of the form.
 
         Raises:
-            GatepostError: TOKEN_INVALID; TOKEN_EXPIRED when only time has ended it.
+            GatepostError: TOKEN_INVALID; TOKEN_EXPIRED when only time has ended it; DIALECT_DISABLED.
         """
         async with self._database.acquire() as connection:
             found = await store.fetch(connection, token.session_id)
         if found is None:
             raise GatepostError(Reason.TOKEN_INVALID)
         self._tokens.check(token, found.session.salt)
+        return self._alive(found, form)
+
+    async def _find_key(self, key: str, form: TokenForm) -> store.Found:
+        """Return the session of a token that is one random value; raises as `find`."""
+        if not token_forms.is_key(form, key):
+            raise GatepostError(Reason.TOKEN_INVALID)
+        async with self._database.acquire() as connection:
+            found = await store.fetch_by_key(connection, digest(key))
+        if found is None:
+            raise GatepostError(Reason.TOKEN_INVALID)
+        return self._alive(found, form)
+
+    def _alive(self, found: store.Found, form: TokenForm) -> store.Found:
         session, account = found.session, found.account
         if (
-            session.revoked
+            session.form is not form
+            or session.revoked
             or found.client_disabled
             or account.state is not AccountState.ACTIVE
             or account.security_version != session.security_version
         ):
             raise GatepostError(Reason.TOKEN_INVALID)
+        tell_status_mode(found.status_mode)
+        check_dialect(found.dialects)
         if session.expires_at <= self._clock.now():
             raise GatepostError(Reason.TOKEN_EXPIRED)
         return found
 
-    def _issue(self, found: store.Found) -> TokenSet:
+    async def _touched(self, session: Session) -> Session:
+        """Note that a session is used, at most once a minute, and let it live on if its form does."""
         now = self._clock.now()
-        session = found.session
-        lifetime = timedelta(seconds=found.access_token_seconds or self._access_token_seconds)
-        expires_at = min(now + lifetime, session.expires_at)
-        return TokenSet(
-            access_token=self._tokens.mint(Kind.ACCESS, session.id, session.salt, session.generation, expires_at),
-            refresh_token=self._tokens.mint(Kind.REFRESH, session.id, session.salt, session.generation),
-            access_expires_at=expires_at,
-            expires_in=ceil((expires_at - now).total_seconds()),
-            scopes=session.scopes,
-        )
+        if now - (session.last_used_at or session.rotated_at) < _TOUCH:
+            return session
+        expires_at = session.expires_at
+        if token_forms.slides(session.form):
+            expires_at = max(expires_at, self._lifetimes.expires_at(session.form, now, session.ends_at))
+        async with self._database.acquire() as connection:
+            await store.touch(connection, session.id, now, expires_at, now - _TOUCH)
+        return replace(session, last_used_at=now, expires_at=expires_at)

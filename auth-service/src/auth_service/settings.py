@@ -29,6 +29,12 @@ class AuthSettings(SharedSettings):
     )
     master_key_file: FilePath | None = Field(None, description="File that holds the master key, instead of master_key.")
 
+    public_url: str = Field(
+        "http://127.0.0.1:8080",
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Where people reach the gateway; what links in messages begin with.",
+    )
+
     argon2_memory_kib: int = Field(19_456, ge=8, description="Memory of one Argon2id hash, in KiB.")
     argon2_iterations: int = Field(2, ge=1, description="Passes of one Argon2id hash.")
     argon2_parallelism: int = Field(1, ge=1, description="Lanes of one Argon2id hash.")
@@ -37,10 +43,30 @@ class AuthSettings(SharedSettings):
 
     code_seconds: int = Field(5 * _MINUTE, ge=1, description="Lifetime of a one-time code.")
     otp_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a mailed sign-in or two-step code.")
-    reset_seconds: int = Field(15 * _MINUTE, ge=1, description="Lifetime of a reset challenge.")
+    reset_seconds: int = Field(15 * _MINUTE, ge=1, description="Lifetime of a reset code mailed for an app.")
+    reset_link_seconds: int = Field(30 * _MINUTE, ge=1, description="Lifetime of a mailed link to reset a password.")
+    email_change_seconds: int = Field(15 * _MINUTE, ge=1, description="Lifetime of a code mailed to a new address.")
+    email_undo_seconds: int = Field(
+        7 * _DAY, ge=1, description="How long a change of address can be undone, and the old one is kept for its owner."
+    )
+    confirm_email_seconds: int = Field(3 * _DAY, ge=1, description="Lifetime of a link that proves an address.")
+    phone_change_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a code sent to a new phone number.")
+    closing_seconds: int = Field(
+        14 * _DAY, ge=1, description="How long a user can take back that he closed his account, before it is deleted."
+    )
+    apps_per_user: int = Field(20, ge=0, description="Apps that one user may register.")
     challenge_tries: int = Field(5, ge=1, description="Wrong answers that end a challenge.")
     registration_seconds: int = Field(_DAY, ge=1, description="How long an unproven sign-up is kept.")
     access_token_seconds: int = Field(_DAY, ge=1, description="Lifetime of an access token.")
+    short_access_token_seconds: int = Field(
+        60 * _MINUTE, ge=1, description="Lifetime of an access token where a dialect says it is short."
+    )
+    session_key_seconds: int = Field(90 * _DAY, ge=1, description="How long a device's key lives without being used.")
+    web_idle_seconds: int = Field(7 * _DAY, ge=1, description="How long a browser's session lives without being used.")
+    web_max_seconds: int = Field(30 * _DAY, ge=1, description="Longest life of a browser's session.")
+    consent_seconds: int = Field(
+        90 * _DAY, ge=1, description="How long after a user's consent an app gets a code without asking him again."
+    )
     refresh_token_seconds: int = Field(30 * _DAY, ge=1, description="Lifetime of an unused refresh token.")
     session_max_seconds: int = Field(
         365 * _DAY, ge=1, description="Longest life of a session, however often refreshed."
@@ -61,6 +87,21 @@ class AuthSettings(SharedSettings):
     mail_window_seconds: int = Field(10 * _MINUTE, ge=1, description="Window of the limit above.")
     sign_ups_per_address: int = Field(1000, ge=1, description="Sign-ups per client address and window.")
     sign_up_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the limit above.")
+
+    facebook_app_id: str = Field("", description="Id of our app at Facebook; people sign in by Facebook if it is set.")
+    facebook_app_secret: SecretStr | None = Field(None, description="Secret of our app at Facebook.")
+    facebook_base_url: str = Field(
+        "https://graph.facebook.com",
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Facebook's Graph API, with a version if one is to be pinned.",
+    )
+    facebook_timeout_seconds: float = Field(3.0, gt=0, description="Time for one question to Facebook.")
+
+    @model_validator(mode="after")
+    def _facebook_whole(self) -> Self:
+        if bool(self.facebook_app_id) != bool(self.facebook_app_secret):
+            raise ValueError("GATEPOST_FACEBOOK_APP_ID and GATEPOST_FACEBOOK_APP_SECRET go together")
+        return self
 
     @model_validator(mode="after")
     def _sealable(self) -> Self:

@@ -7,13 +7,25 @@ address gets a challenge like any other, which cannot be answered.
 from typing import Any
 from uuid import UUID
 
-from auth_service import identifiers, pkce
+from auth_service import identifiers
+from auth_service.admission import Admission
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
-from auth_service.codes import Codes
 from auth_service.limits import Limit, Limiter, of_address
-from auth_service.model import Account, AccountState, App, OpenChallenge, Pkce, Purpose, SignInPolicy, SignInStep
+from auth_service.model import (
+    Account,
+    AccountState,
+    App,
+    Asking,
+    Entry,
+    OpenChallenge,
+    Project,
+    Purpose,
+    Recipient,
+    SignInPolicy,
+    SignInStep,
+)
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords
 from auth_service.store import accounts
@@ -38,7 +50,7 @@ class SignIn:
         clients: Clients,
         passwords: Passwords,
         challenges: Challenges,
-        codes: Codes,
+        admission: Admission,
         notices: Notices,
         audit: Audit,
         limiter: Limiter,
@@ -52,7 +64,7 @@ class SignIn:
         self._clients = clients
         self._passwords = passwords
         self._challenges = challenges
-        self._codes = codes
+        self._admission = admission
         self._notices = notices
         self._audit = audit
         self._limiter = limiter
@@ -62,30 +74,31 @@ class SignIn:
         self._mails = mails
         self._otp_seconds = otp_seconds
 
-    async def __call__(
-        self, *, client_id: str, client_secret: str, login: str, password: str, challenge: str, challenge_method: str
-    ) -> SignInStep:
+    async def __call__(self, asking: Asking, *, login: str, password: str, single_step: bool = False) -> SignInStep:
         """Check the first factor. See SignInService.SignIn for arguments, answers and errors."""
-        app = await self._clients.authenticate(client_id, client_secret)
-        proof = pkce.check(app, challenge, challenge_method)
-        policy = app.project.sign_in_policy
-        if not login or (not password and policy is not SignInPolicy.OTP):
+        entry = await self._clients.enter(asking)
+        policy = entry.project.sign_in_policy
+        single_step = single_step and entry.app is None
+        by_mail = policy is SignInPolicy.OTP and not single_step
+        if not login or (not password and not by_mail):
             raise missing(*(name for name, value in (("email", login), ("password", password)) if not value))
-        if policy is SignInPolicy.OTP:
-            return SignInStep(policy, challenge=await self._by_mail(app, proof, login))
-        account = await self.check_password(app, login, password)
+        if by_mail:
+            return SignInStep(policy, challenge=await self._by_mail(entry, login))
+        account = await self.check_password(entry.project, login, password, entry.app)
         if policy is SignInPolicy.NONE:
-            async with self._database.acquire() as connection:
-                await self._audit.record(connection, "account.sign_in", account=account, app=app)
-            return SignInStep(policy, code=await self._codes.issue(account, app, proof, self._clock.now()))
-        subject = subject_of(app.project.id, account.email.casefold())
+            async with self._database.transaction() as connection:
+                await self._audit.record(connection, "account.sign_in", account=account, app=entry.app)
+                return await self._admission.finish(connection, entry, account)
+        if single_step:
+            raise GatepostError(Reason.SECOND_FACTOR_REQUIRED)
+        subject = subject_of(entry.project.id, account.email.casefold())
         await self._limiter.take(self._mails, subject)
-        data = challenge_data(account.id, app, proof, security_version=account.security_version)
-        opened = await self._challenge(app, data, account.email, subject, Purpose.TWO_STEP)
+        data = challenge_data(account.id, entry, security_version=account.security_version)
+        opened = await self._challenge(entry, data, account.recipient(), subject, Purpose.TWO_STEP)
         return SignInStep(policy, challenge=opened)
 
-    async def check_password(self, app: App, login: str, password: str) -> Account:
-        """Return the active account whose login and password these are.
+    async def check_password(self, project: Project, login: str, password: str, app: App | None = None) -> Account:
+        """Return the active account of a project whose login and password these are.
 
         Raises:
             GatepostError: BAD_CREDENTIALS. USER_NOT_VALIDATED when the password was right, but of an account that an
@@ -93,24 +106,22 @@ class SignIn:
                 besides makes no difference to the latter. RATE_LIMITED; OVERLOADED.
         """
         kind, normalized = identifiers.login(login)
-        subject = subject_of(app.project.id, normalized)
+        subject = subject_of(project.id, normalized)
         await self._limiter.check(self._per_account, subject)
         await self._limiter.check(self._per_address, of_address(current().client_address))
         async with self._database.acquire() as connection:
-            found = await accounts.fetch_by_identifier(connection, app.project.id, kind, normalized)
-            waiting = await accounts.fetch_registration_by_email(
-                connection, app.project.id, normalized, self._clock.now()
-            )
+            found = await accounts.fetch_by_identifier(connection, project.id, kind, normalized)
+            waiting = await accounts.fetch_registration_by_email(connection, project.id, normalized, self._clock.now())
         account, encoded = found or (None, None)
         right, new_hash = await self._passwords.verify(password, encoded)
-        if not right and app.project.sign_in_policy is not SignInPolicy.NONE:
+        if not right and project.sign_in_policy is not SignInPolicy.NONE:
             # The same work whether or not somebody signs up with this address at present, and the same answer whether
             # or not it has an account. A sign-up's password says nothing of the account's: failures stay counted.
             signed_up, _ = await self._passwords.verify(password, waiting.password_hash if waiting else None)
             if signed_up:
                 raise GatepostError(Reason.USER_NOT_VALIDATED)
         if not right or account is None or account.state is AccountState.DISABLED:
-            raise await self._failed(app, account, subject)
+            raise await self._failed(project, app, account, subject)
         await self._limiter.clear(self._per_account, subject)
         if account.state is AccountState.PENDING:
             raise GatepostError(Reason.USER_NOT_VALIDATED)
@@ -119,39 +130,37 @@ class SignIn:
                 await accounts.replace_password_hash(connection, account.id, encoded, new_hash)
         return account
 
-    async def _by_mail(self, app: App, proof: Pkce | None, login: str) -> OpenChallenge:
+    async def _by_mail(self, entry: Entry, login: str) -> OpenChallenge:
+        project = entry.project
         kind, normalized = identifiers.login(login)
         async with self._database.acquire() as connection:
-            found = await accounts.fetch_by_identifier(connection, app.project.id, kind, normalized)
-            waiting = await accounts.fetch_registration_by_email(
-                connection, app.project.id, normalized, self._clock.now()
-            )
+            found = await accounts.fetch_by_identifier(connection, project.id, kind, normalized)
+            waiting = await accounts.fetch_registration_by_email(connection, project.id, normalized, self._clock.now())
         account = found[0] if found and found[0].state is not AccountState.DISABLED else None
         # By address, whichever identifier was typed: one live challenge a person.
-        subject = subject_of(app.project.id, account.email.casefold() if account else normalized)
+        subject = subject_of(project.id, account.email.casefold() if account else normalized)
         await self._limiter.take(self._mails, subject)
         if found is None and waiting is not None:
             # Reading this mail proves the address, but not that whoever registered it chose the password.
-            data = challenge_data(waiting.account_id, app, proof, registration=True, keep_password=False)
-            return await self._challenge(app, data, waiting.email, subject, Purpose.OTP)
+            data = challenge_data(waiting.account_id, entry, registration=True, keep_secrets=False)
+            return await self._challenge(entry, data, project.recipient(waiting.email), subject, Purpose.OTP)
         if account is None:
-            return await self._challenge(app, challenge_data(_NOBODY, app, proof), None, subject, Purpose.OTP)
-        data = challenge_data(account.id, app, proof, security_version=account.security_version)
-        return await self._challenge(app, data, account.email, subject, Purpose.OTP)
+            return await self._challenge(entry, challenge_data(_NOBODY, entry), None, subject, Purpose.OTP)
+        data = challenge_data(account.id, entry, security_version=account.security_version)
+        return await self._challenge(entry, data, account.recipient(), subject, Purpose.OTP)
 
     async def _challenge(
-        self, app: App, data: dict[str, Any], to: str | None, subject: str, purpose: Purpose
+        self, entry: Entry, data: dict[str, Any], recipient: Recipient | None, subject: str, purpose: Purpose
     ) -> OpenChallenge:
-        opened = await self._challenges.open(purpose, subject, data, self._otp_seconds, decoy=to is None)
+        opened = await self._challenges.open(purpose, subject, data, self._otp_seconds, decoy=recipient is None)
         async with self._database.transaction() as connection:
-            if to is None:
+            if recipient is None:
                 await self._notices.post_decoy(connection)
             else:
                 await self._notices.post(
                     connection,
                     _TEMPLATES[purpose],
-                    to,
-                    app.project.name,
+                    recipient,
                     expires_at=opened.challenge.expires_at,
                     code=opened.code,
                     minutes=max(1, self._otp_seconds // 60),
@@ -159,13 +168,14 @@ class SignIn:
             await self._audit.record(
                 connection,
                 "challenge.open",
-                account_id=UUID(data["account_id"]) if to else None,
-                app=app,
+                account_id=UUID(data["account_id"]) if recipient else None,
+                app=entry.app,
+                project=entry.project.name,
                 by_user=False,
             )
         return opened.challenge
 
-    async def _failed(self, app: App, account: Account | None, subject: str) -> GatepostError:
+    async def _failed(self, project: Project, app: App | None, account: Account | None, subject: str) -> GatepostError:
         """Count and record a failure, and return what to raise."""
         await self._limiter.count_failure(self._per_account, subject)
         await self._limiter.count_failure(self._per_address, of_address(current().client_address))
@@ -176,6 +186,7 @@ class SignIn:
                 outcome=Reason.BAD_CREDENTIALS.value,
                 account=account,
                 app=app,
+                project=project.name,
                 by_user=False,
             )
         return GatepostError(Reason.BAD_CREDENTIALS)

@@ -1,26 +1,32 @@
 """Signing up.
 
-Policy `none`: the account is active at once and a code is returned. `otp`, `two-step`: a registration is kept and a
-code mailed; the account is made when the challenge is answered, so nobody can claim an address he does not read. An
-address in use gets the same answer at the same cost, and its owner a note.
+Policy `none`: the account is active at once, whoever asked gets in, and a link that proves the address is mailed.
+`otp`, `two-step`: a registration is kept and a code mailed; the account is made when the challenge is answered, so
+nobody can claim an address he does not read. An address in use gets the same answer at the same cost, and its owner a
+note.
 """
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from auth_service import identifiers, pkce, profiles
+from auth_service import identifiers, profiles
+from auth_service.addresses import Addresses
+from auth_service.admission import Admission
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
-from auth_service.codes import Codes
 from auth_service.enrolment import Enrolment, NewAccount, email_taken
+from auth_service.identities import Identities
 from auth_service.limits import Limit, Limiter, of_address
 from auth_service.model import (
     Account,
-    App,
+    Asking,
+    Entry,
+    ExternalIdentity,
     NewProfile,
     OpenChallenge,
-    Pkce,
+    Project,
     Registration,
     SignInPolicy,
     SignInStep,
@@ -36,6 +42,18 @@ from runtime.errors import GatepostError, Reason, missing
 from runtime.postgres import Database
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who signs up, as he says; without user name and external identity if he gives none."""
+
+    account_id: UUID
+    email: str
+    password: str = field(repr=False)
+    profile: NewProfile
+    username: str = ""
+    identity: ExternalIdentity | None = None
+
+
 class SignUp:
     """The use case. Dependencies as named; see main.py."""
 
@@ -46,8 +64,10 @@ class SignUp:
         clients: Clients,
         passwords: Passwords,
         enrolment: Enrolment,
+        identities: Identities,
         challenges: Challenges,
-        codes: Codes,
+        admission: Admission,
+        addresses: Addresses,
         notices: Notices,
         audit: Audit,
         limiter: Limiter,
@@ -61,8 +81,10 @@ class SignUp:
         self._clients = clients
         self._passwords = passwords
         self._enrolment = enrolment
+        self._identities = identities
         self._challenges = challenges
-        self._codes = codes
+        self._admission = admission
+        self._addresses = addresses
         self._notices = notices
         self._audit = audit
         self._limiter = limiter
@@ -72,135 +94,148 @@ class SignUp:
         self._otp_seconds = otp_seconds
         self._registration_seconds = registration_seconds
 
-    async def __call__(
-        self,
-        *,
-        account_id: UUID,
-        client_id: str,
-        client_secret: str,
-        email: str,
-        password: str,
-        challenge: str,
-        challenge_method: str,
-        profile: NewProfile,
-    ) -> SignInStep:
+    async def __call__(self, asking: Asking, newcomer: Newcomer) -> SignInStep:
         """Sign a person up. See SignInService.SignUp for arguments, answers and errors."""
-        app = await self._clients.authenticate(client_id, client_secret)
-        proof = pkce.check(app, challenge, challenge_method)
-        policy = app.project.sign_in_policy
-        if not email or (not password and policy is not SignInPolicy.OTP):
-            raise missing(*(name for name, value in (("email", email), ("password", password)) if not value))
-        email, email_normalized = identifiers.email(email)
-        profiles.check_new(profile)
-        if password:
-            own_data = (email, profile.first_name, profile.last_name)
-            check_new(password, app.project.password_min_length, own_data)
+        entry = await self._clients.enter(asking)
+        project = entry.project
+        email = _checked(newcomer, project)
         await self._limiter.take(self._per_address, of_address(current().client_address))
-        if policy is SignInPolicy.NONE:
-            return await self._at_once(app, proof, account_id, email, email_normalized, password, profile)
-        await self._limiter.take(self._mails, _subject_of(app.project.id, email_normalized))
-        password_hash = await self._passwords.hash(password) if password else None
+        identity = await self._identities.inspect(newcomer.identity) if newcomer.identity else ""
+        if project.sign_in_policy is SignInPolicy.NONE:
+            return await self._at_once(entry, newcomer, identity)
+        await self._refuse_taken(project, newcomer, identity)
+        await self._limiter.take(self._mails, _subject_of(project.id, email.casefold()))
         now = self._clock.now()
         registration = Registration(
-            account_id=account_id,
-            project_id=app.project.id,
+            account_id=newcomer.account_id,
+            project_id=project.id,
             email=email,
-            email_normalized=email_normalized,
-            password_hash=password_hash,
-            profile=profile,
+            email_normalized=email.casefold(),
+            password_hash=await self._passwords.hash(newcomer.password) if newcomer.password else None,
+            profile=newcomer.profile,
             created_at=now,
             expires_at=now + timedelta(seconds=self._registration_seconds),
+            username=newcomer.username,
+            identity=identity,
         )
-        return SignInStep(policy, challenge=await self._after_proof(app, proof, registration))
+        return SignInStep(project.sign_in_policy, challenge=await self._after_proof(entry, registration))
 
-    async def _at_once(
-        self,
-        app: App,
-        proof: Pkce | None,
-        account_id: UUID,
-        email: str,
-        normalized: str,
-        password: str,
-        profile: NewProfile,
-    ) -> SignInStep:
-        known = await self._known(app, account_id, normalized)
+    async def _at_once(self, entry: Entry, newcomer: Newcomer, identity: str) -> SignInStep:
+        known = await self._known(entry, newcomer)
         if known is None:
+            await self._refuse_taken(entry.project, newcomer, identity)
             new = NewAccount(
-                id=account_id,
-                project=app.project,
-                email=email,
+                id=newcomer.account_id,
+                project=entry.project,
+                email=newcomer.email,
                 email_verified=False,
-                password_hash=await self._passwords.hash(password),
-                profile=profile,
-                role=app.project.roles[0],
+                password_hash=await self._passwords.hash(newcomer.password),
+                profile=newcomer.profile,
+                role=entry.project.roles[0],
+                username=newcomer.username,
+                identity=identity,
             )
             try:
-                return SignInStep(app.project.sign_in_policy, code=await self._make(app, proof, new))
+                return await self._make(entry, new)
             except GatepostError as error:  # perhaps the same call was made beside this one
-                known = (
-                    await self._known(app, account_id, normalized) if error.reason is Reason.ALREADY_EXISTS else None
-                )
+                known = await self._known(entry, newcomer) if error.reason is Reason.ALREADY_EXISTS else None
                 if known is None:
                     raise
-        return SignInStep(app.project.sign_in_policy, code=await self._code(known, app, proof))
+        async with self._database.transaction() as connection:
+            return await self._admission.finish(connection, entry, known)
 
-    async def _known(self, app: App, account_id: UUID, normalized: str) -> Account | None:
+    async def _known(self, entry: Entry, newcomer: Newcomer) -> Account | None:
         """Return the account that the same call has made before, its answer lost.
 
         Raises:
-            GatepostError: EMAIL_TAKEN if the address is another account's.
+            GatepostError: EMAIL_TAKEN if the address is, or is kept for, another account's.
+        """
+        _, normalized = identifiers.email(newcomer.email)
+        async with self._database.acquire() as connection:
+            holder = await accounts.fetch_holder(connection, entry.project.id, normalized)
+        if holder is not None and holder.id != newcomer.account_id:
+            raise email_taken()
+        return holder
+
+    async def _refuse_taken(self, project: Project, newcomer: Newcomer, identity: str) -> None:
+        """Refuse a user name or an external identity that is another account's; neither is a secret as addresses are.
+
+        Raises:
+            GatepostError: USERNAME_TAKEN or IDENTITY_TAKEN.
         """
         async with self._database.acquire() as connection:
-            found = await accounts.fetch_by_identifier(connection, app.project.id, "email", normalized)
-        if found is not None and found[0].id != account_id:
-            raise email_taken()
-        return found[0] if found else None
+            if newcomer.username:
+                _, normalized = identifiers.username(newcomer.username)
+                if await accounts.fetch_by_identifier(connection, project.id, "username", normalized):
+                    raise identifiers.username_taken()
+            if identity and await accounts.fetch_by_identifier(connection, project.id, "external", identity):
+                raise GatepostError(Reason.IDENTITY_TAKEN)
 
-    async def _make(self, app: App, proof: Pkce | None, new: NewAccount) -> str:
+    async def _make(self, entry: Entry, new: NewAccount) -> SignInStep:
         await self._enrolment.prepare(new)
         async with self._database.transaction() as connection:
             account = await self._enrolment.complete(connection, new)
-            await self._audit.record(connection, "account.create", account=account, app=app)
+            await self._audit.record(connection, "account.create", account=account, app=entry.app)
+            await self._addresses.ask_proof(connection, account)
             # Inside the transaction: when no code can be stored, no account is made.
-            return await self._code(account, app, proof)
+            return await self._admission.finish(connection, entry, account)
 
-    async def _after_proof(self, app: App, proof: Pkce | None, registration: Registration) -> OpenChallenge:
-        purpose = PURPOSES[app.project.sign_in_policy]
+    async def _after_proof(self, entry: Entry, registration: Registration) -> OpenChallenge:
+        project = entry.project
         async with self._database.acquire() as connection:
-            found = await accounts.fetch_by_identifier(
-                connection, app.project.id, "email", registration.email_normalized
-            )
+            holder = await accounts.fetch_holder(connection, project.id, registration.email_normalized)
         # A decoy when the address has an account: its answer must not become one.
         opened = await self._challenges.open(
-            purpose,
-            _subject_of(app.project.id, registration.email_normalized),
-            challenge_data(registration.account_id, app, proof, registration=True),
+            PURPOSES[project.sign_in_policy],
+            _subject_of(project.id, registration.email_normalized),
+            challenge_data(registration.account_id, entry, registration=True),
             self._otp_seconds,
-            decoy=found is not None,
+            decoy=holder is not None,
         )
         async with self._database.transaction() as connection:
             # Kept in both cases, for the same work; without a challenge it comes to nothing.
             if not await accounts.put_registration(connection, registration):
                 raise GatepostError(Reason.ALREADY_EXISTS, "this user_id is another sign-up's")
-            if found is None:
+            if holder is None:
                 await self._notices.post(
                     connection,
                     "sign_up_code",
-                    registration.email,
-                    app.project.name,
+                    project.recipient(registration.email),
                     expires_at=opened.challenge.expires_at,
                     code=opened.code,
                     minutes=max(1, self._otp_seconds // 60),
                 )
             else:
                 # To the address on record: what was typed may differ from it and be somebody else's.
-                await self._notices.post(connection, "already_registered", found[0].email, app.project.name)
-            outcome = "success" if found is None else Reason.EMAIL_TAKEN.value
-            await self._audit.record(connection, "account.register", outcome=outcome, app=app)
+                await self._notices.post(connection, "already_registered", holder.recipient())
+            outcome = "success" if holder is None else Reason.EMAIL_TAKEN.value
+            await self._audit.record(
+                connection, "account.register", outcome=outcome, app=entry.app, project=project.name
+            )
         return opened.challenge
 
-    async def _code(self, account: Account, app: App, proof: Pkce | None) -> str:
-        return await self._codes.issue(account, app, proof, self._clock.now())
+
+def _checked(newcomer: Newcomer, project: Project) -> str:
+    """Return the address as shown, of somebody whose every word can be taken.
+
+    Raises:
+        GatepostError: MISSING_PARAMETER, INVALID_PARAMETER, WEAK_PASSWORD.
+    """
+    required = [("email", newcomer.email)]
+    if project.sign_in_policy is not SignInPolicy.OTP:
+        required.append(("password", newcomer.password))
+    if not all(value for _, value in required):
+        raise missing(
+            *(name for name, value in (("email", newcomer.email), ("password", newcomer.password)) if not value)
+        )
+    email, _ = identifiers.email(newcomer.email)
+    if newcomer.username:
+        identifiers.username(newcomer.username)
+    profiles.check_new(newcomer.profile)
+    if newcomer.password:
+        own_data = (email, newcomer.username, newcomer.profile.first_name, newcomer.profile.last_name)
+        check_new(newcomer.password, project.password_min_length, own_data)
+    return email
 
 
 def _subject_of(project_id: UUID, normalized: str) -> str:

@@ -1,24 +1,27 @@
-"""Answering the challenge of a sign-up or sign-in: the account comes alive or is admitted, and the app gets a code.
+"""Answering the challenge of a sign-up or sign-in: the account comes alive or is admitted, and whoever asked gets in.
 
 A challenge answered right is claimed first, and given back when what it was claimed for could not be done; so it can be
 answered again, and is never spent for nothing.
 """
 
 from asyncio import CancelledError
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from auth_service.admission import Admission
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges, Claim
-from auth_service.codes import Codes
+from auth_service.clients import check_dialect, tell_status_mode
 from auth_service.enrolment import Enrolment, NewAccount
-from auth_service.model import Account, AccountState, App, Pkce, Purpose
-from auth_service.store import accounts, apps
+from auth_service.model import Account, AccountState, Entry, Pkce, Purpose, SignInStep, TokenForm
+from auth_service.store import accounts, apps, projects
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason
 from runtime.postgres import Database
 
 _FIRST_VERSION = 1
+_GIVEN_UP = {Reason.USERNAME_TAKEN, Reason.IDENTITY_TAKEN}
 
 
 class Verification:
@@ -30,19 +33,19 @@ class Verification:
         database: Database,
         enrolment: Enrolment,
         challenges: Challenges,
-        codes: Codes,
+        admission: Admission,
         audit: Audit,
         clock: Clock,
     ) -> None:
         self._database = database
         self._enrolment = enrolment
         self._challenges = challenges
-        self._codes = codes
+        self._admission = admission
         self._audit = audit
         self._clock = clock
 
-    async def __call__(self, purpose: Purpose, handle: str, code: str) -> str:
-        """Answer a challenge and return a code for its app. See SignInService.VerifyChallenge."""
+    async def __call__(self, purpose: Purpose, handle: str, code: str) -> SignInStep:
+        """Answer a challenge and let in whoever asked for it. See SignInService.VerifyChallenge."""
         claim = await self._challenges.claim(purpose, handle, code)
         try:
             return await self._complete(claim)
@@ -51,21 +54,38 @@ class Verification:
                 await self._challenges.release(claim)
             raise
 
-    async def _complete(self, claim: Claim) -> str:
+    async def _complete(self, claim: Claim) -> SignInStep:
         data = claim.data
         account_id = UUID(data["account_id"])
-        proof = Pkce(**data["pkce"]) if data["pkce"] else None
-        async with self._database.acquire() as connection:
-            app = await apps.fetch(connection, UUID(data["app_id"]))
-        if app is None or app.disabled or app.project.disabled:
-            raise GatepostError(Reason.CHALLENGE_FAILED)
+        entry = await self._entry(data)
         if data["registration"]:
-            account = await self._enrol(app, account_id, keep_password=data["keep_password"])
+            account = await self._enrol(entry, account_id, keep_secrets=data["keep_password"])
         else:
-            account = await self._admit(app, account_id, data["security_version"])
-        return await self._codes.issue(account, app, proof, self._clock.now())
+            account = await self._admit(entry, account_id, data["security_version"])
+        async with self._database.transaction() as connection:
+            return await self._admission.finish(connection, entry, account)
 
-    async def _admit(self, app: App, account_id: UUID, security_version: int) -> Account:
+    async def _entry(self, data: dict[str, Any]) -> Entry:
+        """Return who asked, if he still may.
+
+        Raises:
+            GatepostError: CHALLENGE_FAILED; DIALECT_DISABLED.
+        """
+        app = project = None
+        async with self._database.acquire() as connection:
+            if data["app_id"]:
+                app = await apps.fetch(connection, UUID(data["app_id"]))
+                project = app.project if app and not app.disabled else None
+            else:
+                project = await projects.fetch(connection, UUID(data["project_id"]))
+        if project is None or project.disabled:
+            raise GatepostError(Reason.CHALLENGE_FAILED)
+        tell_status_mode(app.status_mode if app else "")
+        check_dialect(project.dialects)
+        proof = Pkce(**data["pkce"]) if data["pkce"] else None
+        return Entry(project, app, TokenForm(data.get("form", TokenForm.PAIR)), proof)
+
+    async def _admit(self, entry: Entry, account_id: UUID, security_version: int) -> Account:
         async with self._database.transaction() as connection:
             account = await accounts.fetch(connection, account_id)
             if (
@@ -74,56 +94,74 @@ class Verification:
                 or account.security_version != security_version
             ):
                 raise GatepostError(Reason.CHALLENGE_FAILED)
+            unproven = not account.email_verified or account.state is AccountState.PENDING
             if account.state is AccountState.PENDING:
                 # Whoever chose the password did not prove the address; who reads its mail did.
                 await accounts.drop_password(connection, account_id)
-            if not account.email_verified:
+                await accounts.drop_external(connection, account_id)
+            if unproven:
                 await accounts.verify_email(connection, account_id, self._clock.now())
-            await self._audit.record(connection, "account.sign_in", account=account, app=app)
-        return account
+            await self._audit.record(connection, "account.sign_in", account=account, app=entry.app)
+            return (await accounts.fetch(connection, account_id) if unproven else None) or account
 
-    async def _enrol(self, app: App, account_id: UUID, *, keep_password: bool) -> Account:
+    async def _enrol(self, entry: Entry, account_id: UUID, *, keep_secrets: bool) -> Account:
         async with self._database.acquire() as connection:
             registration = await accounts.fetch_registration(connection, account_id)
-        if registration is None:  # perhaps the account was made, and only the code for the app could not be
-            return await self._admit(app, account_id, _FIRST_VERSION)
+        if registration is None:  # perhaps the account was made, and only what follows could not be
+            return await self._admit(entry, account_id, _FIRST_VERSION)
         new = NewAccount(
             id=account_id,
-            project=app.project,
+            project=entry.project,
             email=registration.email,
             email_verified=True,
-            password_hash=registration.password_hash if keep_password else None,
+            password_hash=registration.password_hash if keep_secrets else None,
             profile=registration.profile,
-            role=app.project.roles[0],
+            role=entry.project.roles[0],
+            username=registration.username,
+            identity=registration.identity if keep_secrets else "",
         )
         await self._enrolment.prepare(new)
         try:
-            async with self._database.transaction() as connection:
-                await accounts.delete_registration(connection, account_id)
-                account = await self._enrolment.complete(connection, new)
-                await self._audit.record(connection, "account.create", account=account, app=app)
+            try:
+                return await self._make(entry, new)
+            except GatepostError as error:
+                if error.reason not in _GIVEN_UP:
+                    raise
+                # Somebody was faster with a name. The address is proven all the same, so its owner is let in without.
+                return await self._make(entry, replace(new, username="", identity=""))
         except GatepostError as error:
             if error.reason is Reason.EMAIL_TAKEN:  # somebody proved it first
                 raise GatepostError(Reason.CHALLENGE_FAILED) from error
             raise
+
+    async def _make(self, entry: Entry, new: NewAccount) -> Account:
+        async with self._database.transaction() as connection:
+            await accounts.delete_registration(connection, new.id)
+            account = await self._enrolment.complete(connection, new)
+            await self._audit.record(connection, "account.create", account=account, app=entry.app)
         return account
 
 
 def challenge_data(
     account_id: UUID,
-    app: App,
-    proof: Pkce | None,
+    entry: Entry,
     *,
     registration: bool = False,
-    keep_password: bool = True,
+    keep_secrets: bool = True,
     security_version: int = 0,
 ) -> dict[str, Any]:
-    """Build what a challenge carries through to its answer; `keep_password` is about a registration's."""
+    """Build what a challenge carries through to its answer.
+
+    `keep_secrets` is about a registration's password and external identity.
+    """
+    proof = entry.pkce
     return {
         "account_id": str(account_id),
-        "app_id": str(app.id),
+        "app_id": str(entry.app.id) if entry.app else None,
+        "project_id": str(entry.project.id),
+        "form": entry.form.value,
         "pkce": {"challenge": proof.challenge, "method": proof.method} if proof else None,
         "registration": registration,
-        "keep_password": keep_password,
+        "keep_password": keep_secrets,
         "security_version": security_version,
     }

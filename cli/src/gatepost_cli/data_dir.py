@@ -1,7 +1,7 @@
 """The data folder of one stack: what lies where, with which mode, and who may use it.
 
-Layout: `postgres/`, `valkey/`, `logs/`, `secrets.json`, `state.json`, `demo.json`, `lock`. `up` creates and locks
-it; the other commands only look into it.
+Layout: `postgres/`, `valkey/`, `media/`, `logs/`, `secrets.json`, `state.json`, `demo.json`, `lock`. `up` creates
+and locks it; the other commands only look into it.
 """
 
 import fcntl
@@ -32,6 +32,11 @@ class DataDir:
     def valkey(self) -> Path:
         """Valkey's own folder."""
         return self.path / "valkey"
+
+    @property
+    def media(self) -> Path:
+        """Pictures, unless they are kept elsewhere; user-service makes it."""
+        return self.path / "media"
 
     @property
     def logs(self) -> Path:

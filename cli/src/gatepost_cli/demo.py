@@ -43,7 +43,7 @@ def ensure(running: stack.Stack) -> dict[str, str]:
         CommandFailed: a service refuses.
     """
     intent = _intent(running.data_dir)
-    app = CreateAppRequest(id=intent.app_id, project=DEFAULT_PROJECT, name=APP, scopes=SCOPES)
+    app = CreateAppRequest(id=intent.app_id, project=DEFAULT_PROJECT, name=APP, scopes=SCOPES, allow_query_secret=True)
     user = CreateAccountRequest(
         user_id=intent.user_id,
         project=DEFAULT_PROJECT,

@@ -13,6 +13,7 @@ from gatepost.auth.v1.apps_pb2 import ApiKey, App, AppSecret, AppType
 from gatepost.auth.v1.operations_pb2 import AuditEvent, Key
 from gatepost.auth.v1.projects_pb2 import Project, SignInPolicy
 from gatepost.notify.v1.messages_pb2 import Channel, Message, MessageStatus
+from gatepost.users.v1.locations_pb2 import Location
 from gatepost.users.v1.profiles_pb2 import Profile
 
 Document = dict[str, Any]
@@ -40,6 +41,12 @@ def project(message: Project) -> Document:
         "access_token_seconds": message.access_token_seconds or None,
         "refresh_token_seconds": message.refresh_token_seconds or None,
         "disabled": message.disabled,
+        "display_name": message.display_name,
+        "accent_color": message.accent_color,
+        "logo_picture": message.logo_picture or None,
+        "status_modes": dict(message.status_modes),
+        "user_apps": message.user_apps,
+        "switches": list(message.switches),
         "created_at": _time(message.create_time),
     }
 
@@ -60,6 +67,12 @@ def app(message: App) -> Document:
         "disabled": message.disabled,
         "created_at": _time(message.create_time),
         "secrets": [secret(each) for each in message.secrets],
+        "description": message.description,
+        "website": message.website,
+        "icon_picture": message.icon_picture,
+        "allow_query_secret": message.allow_query_secret,
+        "status_mode": message.status_mode or None,
+        "owner": message.owner_id or None,
     }
 
 
@@ -76,6 +89,10 @@ def api_key(message: ApiKey) -> Document:
         "scopes": list(message.scopes),
         "hint": message.hint,
         "created_at": _time(message.create_time),
+        "networks": list(message.networks),
+        "allow_query_credentials": message.allow_query_credentials,
+        "bypass_second_factor": message.bypass_second_factor,
+        "status_mode": message.status_mode or None,
     }
 
 
@@ -99,6 +116,17 @@ def user(account: Account, profile: Profile | None) -> Document:
         "meta": known.meta if known.HasField("meta") else None,
         "created_at": _time(account.create_time),
         "updated_at": _time(account.update_time),
+        "closing_at": _time(account.close_time) if account.HasField("close_time") else None,
+    }
+
+
+def location(place: Location) -> Document:
+    """Return a place that users can name."""
+    return {
+        "id": place.id,
+        "name": place.name,
+        "parent_id": place.parent_id or None,
+        "parent_name": place.parent_name or None,
     }
 
 

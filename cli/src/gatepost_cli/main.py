@@ -23,6 +23,7 @@ SUBCOMMANDS = (
     "app",
     "key",
     "user",
+    "location",
     "outbox",
     "keys",
     "audit",

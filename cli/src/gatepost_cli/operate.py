@@ -21,6 +21,8 @@ from gatepost.auth.v1.operations_pb2_grpc import AuditServiceStub, KeyServiceStu
 from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceStub
 from gatepost.auth.v1.tokens_pb2_grpc import TokenServiceStub
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
+from gatepost.users.v1.locations_pb2_grpc import LocationServiceStub
+from gatepost.users.v1.pictures_pb2_grpc import PictureServiceStub
 from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
 from gatepost_cli.errors import CommandFailed
 from gatepost_cli.refusals import explained
@@ -39,6 +41,8 @@ if TYPE_CHECKING:  # the stubs' names for what they make of an asyncio channel
     from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceAsyncStub
     from gatepost.auth.v1.tokens_pb2_grpc import TokenServiceAsyncStub
     from gatepost.notify.v1.messages_pb2_grpc import MessageServiceAsyncStub
+    from gatepost.users.v1.locations_pb2_grpc import LocationServiceAsyncStub
+    from gatepost.users.v1.pictures_pb2_grpc import PictureServiceAsyncStub
     from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceAsyncStub
 
 CALLER = "cli"
@@ -58,6 +62,8 @@ class Rpc:
     keys: "KeyServiceAsyncStub"
     audit: "AuditServiceAsyncStub"
     profiles: "ProfileServiceAsyncStub"
+    pictures: "PictureServiceAsyncStub"
+    locations: "LocationServiceAsyncStub"
     messages: "MessageServiceAsyncStub"
     channels: dict[str, grpc.aio.Channel]
 
@@ -111,6 +117,8 @@ async def opened(services: Services) -> AsyncIterator[Rpc]:
             keys=KeyServiceStub(auth),
             audit=AuditServiceStub(auth),
             profiles=ProfileServiceStub(users),
+            pictures=PictureServiceStub(users),
+            locations=LocationServiceStub(users),
             messages=MessageServiceStub(notify),
             channels=channels,
         )

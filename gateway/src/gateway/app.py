@@ -3,9 +3,12 @@
 The one place where exceptions become answers. `server` calls it; it knows dialects only as values.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic, perf_counter
+from typing import Any
 
 from aiohttp import web
 
@@ -14,6 +17,7 @@ from gateway.addresses import Addresses
 from gateway.body import receive
 from gateway.call import Call
 from gateway.clients import Clients
+from gateway.dialect import Route
 from gateway.fields import Takes
 from gateway.limits import Limit, Limits
 from gateway.observe import Observer, Outcome
@@ -23,12 +27,15 @@ from gateway.render import error_reply, response
 from gateway.reply import Reply
 from gateway.routing import Match, RouteTable
 from gateway.settings import GatewaySettings
+from gateway.web import locale
 from runtime.context import CallContext, bound
 from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
 
 _MAX_HOST_LENGTH = 255
 _MAX_USER_AGENT_LENGTH = 200
+_WRONG_PARAMETERS = frozenset({Reason.MISSING_PARAMETER, Reason.INVALID_PARAMETER})
+_AWAY = frozenset({Reason.UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_EXCEEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,16 @@ class App:
         address, request_id = self.addresses.identify(request.remote or "", request.headers)
         deadline = monotonic() + self.settings.request_timeout_seconds
         match = self.table.find(request.method, path)
+        call = self._call(request, match)
         context = CallContext(
             request_id=request_id,
             client_address=address,
             deadline=deadline,
             user_agent=_user_agent(request),
+            language=locale.choose(call),
             dialect=match.dialect.name,
         )
         with bound(context):
-            call = self._call(request, match)
             reply, outcome = await self._answer(request, match, call)
             headers = {"X-Request-Id": request_id}
             if match.dialect.cors:
@@ -108,9 +116,8 @@ class App:
         with self.limits.at_work(route.limit):
             route.guard.check(call)
             call.query = parse_query(request.rel_url.raw_query_string)
-            if route.form is None:
-                return await route.handler(call)
-            return await route.handler(call, await call.read(route.form))
+            form = await _read(route, call)
+            return await (route.handler(call) if form is None else route.handler(call, form))
 
     async def _share(
         self, request: web.BaseRequest, match: Match, reply: Reply, outcome: Outcome, headers: dict[str, str]
@@ -124,6 +131,33 @@ class App:
             headers.update(self.origins.preflight(match.allow))
             return Reply(status=204), Outcome(204, 204, "ok")
         return reply, outcome
+
+
+async def _read(route: Route, call: Call) -> Any:
+    """Fill the route's form, None without one, and let its guard see the parameters; the guard has the first word.
+
+    Only not when it cannot say anything, because the services are away: then what is wrong with the parameters is told.
+    """
+    admit = route.guard.admit
+    try:
+        form = None if route.form is None else await call.read(route.form)
+    except GatepostError as wrong:
+        if admit is not None and wrong.reason in _WRONG_PARAMETERS:
+            with _unless_away():
+                await admit(call)
+        raise
+    if admit is not None:
+        await admit(call)
+    return form
+
+
+@contextmanager
+def _unless_away() -> Iterator[None]:
+    try:
+        yield
+    except GatepostError as refused:
+        if refused.reason not in _AWAY:
+            raise
 
 
 def _user_agent(request: web.BaseRequest) -> str:

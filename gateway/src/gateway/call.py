@@ -10,10 +10,11 @@ from typing import TypeVar
 from multidict import MultiMapping
 
 from gatepost.auth.v1.projects_pb2 import Project
-from gateway import fields
+from gateway import fields, multipart
 from gateway.clients import Clients
 from gateway.fields import Takes
 from gateway.params import NOTHING, Values, parse_body
+from gateway.reply import Reply
 from runtime.errors import GatepostError, Reason
 
 Form = TypeVar("Form")
@@ -38,6 +39,8 @@ class Call:
         target: Path and query as sent.
         public_url: Base of links, without a trailing slash.
         token: What a guard found to prove the caller; empty without one.
+        visit: Secret of a visitor without session, see `web.csrf`; empty until a page needs one.
+        again: Of a page with a form: shows it once more with what went wrong; None until a handler says how.
     """
 
     clients: Clients
@@ -53,7 +56,11 @@ class Call:
     target: str = field(repr=False)
     public_url: str
     token: str = field(default="", repr=False)
+    visit: str = field(default="", repr=False)
+    again: Callable[[GatepostError], Awaitable[Reply]] | None = field(default=None, repr=False)
     _project: Project | None = None
+    _received: bytes | None = field(default=None, repr=False)
+    _body: Values | None = field(default=None, repr=False)
 
     def header(self, name: str) -> str:
         """Return a header, empty if absent. Headers of ours that come from outside are not there.
@@ -70,6 +77,12 @@ class Call:
             raise GatepostError(Reason.MALFORMED_REQUEST, f"the header {name} cannot be read")
         return values[0].strip()
 
+    @property
+    def path(self) -> str:
+        """Path as routes spell it: without a project's prefix and without a slash at the end."""
+        path = self.target.partition("?")[0].rstrip("/")
+        return path.removeprefix(f"/t/{self.mount}") if self.mount else path
+
     def cookie(self, name: str) -> str:
         """Return a cookie, empty if absent; of two with one name the first (RFC 6265 section 5.4 leaves it open)."""
         for header in self.headers.getall("Cookie", ()):
@@ -85,10 +98,29 @@ class Call:
         Raises:
             GatepostError: MALFORMED_REQUEST, PAYLOAD_TOO_LARGE, MISSING_PARAMETER, INVALID_PARAMETER.
         """
-        body = NOTHING
-        if self.takes is not Takes.QUERY:
-            body = parse_body(await self.receive(), self.header("Content-Type"), self.json_depth)
-        return fields.read(form, self.takes, self.query, body)
+        return fields.read(form, self.takes, self.query, await self.body())
+
+    async def body(self) -> Values:
+        """Return the body taken apart, nothing where the route takes none; it is received once.
+
+        Raises:
+            GatepostError: MALFORMED_REQUEST, PAYLOAD_TOO_LARGE, INVALID_PARAMETER.
+        """
+        if self._body is None:
+            if self._received is None and self.takes is not Takes.QUERY:
+                self._received = await self.receive()
+            self._body = NOTHING if self._received is None else self._parse(self._received)
+        return self._body
+
+    def _parse(self, received: bytes) -> Values:
+        content_type = self.header("Content-Type")
+        if self.takes is Takes.UPLOAD and multipart.is_multipart(content_type):
+            return multipart.parse(received, content_type)
+        return parse_body(received, content_type, self.json_depth)
+
+    def belongs_to(self, project: Project) -> None:
+        """Name the tenant, where a credential says it: that goes before path prefix and host."""
+        self._project = project
 
     async def project(self) -> Project:
         """Find the tenant that the path prefix or else the host name stands for; asked once a call.

@@ -13,7 +13,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from gatepost.auth.v1.accounts_pb2_grpc import AccountServiceStub
-from gatepost.auth.v1.apps_pb2 import CheckOriginRequest
+from gatepost.auth.v1.apps_pb2 import App, CheckOriginRequest, GetAppRequest
 from gatepost.auth.v1.apps_pb2_grpc import AppServiceStub, OwnAppServiceStub
 from gatepost.auth.v1.directory_pb2_grpc import DirectoryServiceStub
 from gatepost.auth.v1.forms_pb2 import TokenForm
@@ -97,6 +97,15 @@ class Clients:
         patience = _PATIENT_SECONDS if patient else _QUICK_SECONDS
         return (await _again(self.profiles.GetProfile, GetProfileRequest(user_id=user_id), patience)).profile
 
+    async def app(self, client_id: str) -> App | None:
+        """AppService.GetApp; None if there is no such app."""
+        try:
+            return (await _twice(self.apps.GetApp, GetAppRequest(client_id=client_id))).app
+        except GatepostError as exc:
+            if exc.reason is Reason.NOT_FOUND:
+                return None
+            raise
+
     async def project(self, name: str) -> Project:
         """ProjectService.GetProject, remembered for a moment."""
         return await self._by_name.get(name)
@@ -125,6 +134,16 @@ class Clients:
         """Close the channels."""
         for channel in self._channels.values():
             await channel.close()
+
+
+async def or_none(found: Awaitable[Answer]) -> Answer | None:
+    """Wait for something that may not be there; None if it is not."""
+    try:
+        return await found
+    except GatepostError as exc:
+        if exc.reason is not Reason.NOT_FOUND:
+            raise
+    return None
 
 
 async def _twice(rpc: Callable[[Request], Awaitable[Answer]], request: Request) -> Answer:

@@ -51,6 +51,7 @@ class Failure:
     error: GatepostError
     rendering: Rendering
     call: Call
+    mode: StatusMode = StatusMode.STRICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Route:
         guard: See `guards`.
         limit: See `limits`.
         takes: Where parameters are read; by default the query for GET and HEAD, the body for others.
-        answer: What a success looks like in JSON: a TypedDict; None for pages, pictures and redirects.
+        answer: What a success looks like in JSON: a TypedDict, or several; None for pages, pictures and redirects.
         form: What the handler reads, from its signature; None if it reads nothing. Not given.
 
     Raises:
@@ -107,11 +108,13 @@ class Dialect:
             may hold `*` for any characters. The longest one wins.
         routes: Its endpoints, all under its prefixes.
         errors: How each reason reads; total.
-        error_body: Makes the body of an error; the status of its reply is set from `errors`.
+        error_body: Makes the body of an error; the status of its reply is set from `errors`, unless it has one of its
+            own: a redirect, or where part of the dialect answers otherwise than the rest.
         default_mode: See StatusMode. An error's metadata `status_mode` overrides it for one app.
         legacy_status: HTTP status of every error in legacy mode; None if the dialect has no such mode.
         cors: Whether pages of listed origins may call it from a browser.
         mountable: Whether it is also served below `/t/{project}`.
+        error_answer: What an error looks like in JSON: a TypedDict, or several; None where it is a page.
 
     Raises:
         ValueError: The table is not total, a route lies outside, or the modes do not fit.
@@ -126,6 +129,7 @@ class Dialect:
     legacy_status: int | None = None
     cors: bool = True
     mountable: bool = False
+    error_answer: Any = None
 
     def __post_init__(self) -> None:
         silent = [reason.value for reason in Reason if reason not in self.errors]

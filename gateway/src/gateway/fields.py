@@ -5,17 +5,19 @@ ignored, so nothing unknown is ever assigned.
 """
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum, auto
 from functools import cache
+from math import isfinite
 from typing import Any, TypeVar, cast
 
+from gateway.multipart import Upload
 from gateway.params import Values
 from runtime.errors import GatepostError, Reason, Rule, Violation
 
 Form = TypeVar("Form")
-_Check = Callable[[object], str]
+_Check = Callable[[object], Any]
 
 _REQUIRED: Any = object()
 # Local part, one @, a domain; the rest (RFC 5321 and what can be delivered to) is auth-service's to judge.
@@ -23,11 +25,12 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,255}")
 
 
 class Takes(Enum):
-    """Where an endpoint reads its parameters."""
+    """Where an endpoint reads its parameters; UPLOAD is a body that may be multipart and hold files."""
 
     QUERY = auto()
     BODY = auto()
     QUERY_AND_BODY = auto()
+    UPLOAD = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,19 @@ def digits(*, default: Any = _REQUIRED, secret: bool = False) -> Any:
     return _declare(_digits, default, secret=secret)
 
 
+def number(*, default: Any = _REQUIRED) -> Any:
+    """Declare a decimal number, in JSON or as text; read as a float. Empty text counts as absent."""
+    return _declare(_number, default, secret=False)
+
+
 def email(*, default: Any = _REQUIRED) -> Any:
     """Declare an e-mail address, checked for its outer form only."""
     return _declare(_email, default, secret=False)
+
+
+def upload(*, default: Any = _REQUIRED) -> Any:
+    """Declare a file, read as `Upload`; one that is empty counts as absent. The route must take uploads."""
+    return _declare(_upload, default, secret=False)
 
 
 def read(form: type[Form], takes: Takes, query: Values, body: Values) -> Form:
@@ -68,7 +81,7 @@ def read(form: type[Form], takes: Takes, query: Values, body: Values) -> Form:
     Raises:
         GatepostError: MISSING_PARAMETER or INVALID_PARAMETER with a violation for every field at fault, in order.
     """
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     violations: list[Violation] = []
     for name, spec in _specs(cast("Hashable", form)):
         try:
@@ -78,13 +91,27 @@ def read(form: type[Form], takes: Takes, query: Values, body: Values) -> Form:
         except _WrongError as wrong:
             violations.append(Violation(name, Rule.INVALID, f"The {name} {wrong}."))
         else:
-            if spec.required and not values.get(name):
+            if spec.required and values.get(name) in {None, ""}:
                 violations.append(Violation(name, Rule.REQUIRED, f"The {name} field is required."))
     if violations:
         missing = any(violation.rule is Rule.REQUIRED for violation in violations)
         reason = Reason.MISSING_PARAMETER if missing else Reason.INVALID_PARAMETER
         raise GatepostError(reason, violations=tuple(violations))
     return form(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A field as documentation needs it: its wire name, JSON schema, and whether it must be there."""
+
+    name: str
+    schema: Mapping[str, object]
+    required: bool
+
+
+def describe(form: type) -> tuple[Described, ...]:
+    """Say what a form takes, in its order."""
+    return tuple(Described(name, _SCHEMAS[spec.check], spec.required) for name, spec in _specs(cast("Hashable", form)))
 
 
 def _declare(check: _Check, default: Any, *, secret: bool) -> Any:
@@ -103,7 +130,7 @@ def _pick(name: str, takes: Takes, query: Values, body: Values) -> object:
     if takes is Takes.QUERY or in_query is None:
         return in_query if takes is Takes.QUERY else in_body
     if in_body is None:
-        if takes is Takes.BODY:
+        if takes is not Takes.QUERY_AND_BODY:
             raise _WrongError("must be sent in the body")  # a URL ends up in logs
         return in_query
     if _as_text(in_body) != in_query:
@@ -144,7 +171,34 @@ def _digits(value: object) -> str:
     raise _WrongError("must be an integer")
 
 
+def _number(value: object) -> float | None:
+    if value == "":
+        return None
+    try:
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and isfinite(found := float(value)):
+            return found
+    except (ValueError, OverflowError):
+        pass
+    raise _WrongError("must be a number")
+
+
 def _email(value: object) -> str:
     if isinstance(value, str) and (not value or _EMAIL.fullmatch(value)):
         return _text(value)
     raise _WrongError("must be a valid email address")
+
+
+def _upload(value: object) -> Upload | None:
+    if not isinstance(value, Upload):
+        raise _WrongError("must be a file")
+    return value if value.content else None  # a browser sends an empty one when nothing was chosen
+
+
+_SCHEMAS: Mapping[_Check, Mapping[str, object]] = {
+    _text: {"type": "string"},
+    _text_or_int: {"type": ["string", "integer"]},
+    _digits: {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]*$"}]},
+    _number: {"anyOf": [{"type": "number"}, {"type": "string"}]},
+    _email: {"type": "string", "format": "email"},
+    _upload: {"type": "string", "format": "binary"},
+}

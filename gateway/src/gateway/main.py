@@ -7,10 +7,12 @@ from gateway.app import App
 from gateway.clients import Clients
 from gateway.dialect import Dialect
 from gateway.dialects import DIALECTS
+from gateway.documentation import documentation
 from gateway.house import house
 from gateway.limits import Allowance, Limit, Limits
 from gateway.observe import Observer
 from gateway.origins import Origins
+from gateway.pages import PAGES
 from gateway.readiness import Readiness
 from gateway.routing import RouteTable
 from gateway.server import Listener, check_aiohttp
@@ -66,7 +68,7 @@ def make_listener(
     settings: GatewaySettings, clients: Clients, readiness: Readiness, dialects: tuple[Dialect, ...] = DIALECTS
 ) -> Listener:
     """Put the public side together; not yet listening."""
-    served = [*dialects, house(readiness)]
+    served = [*dialects, PAGES, documentation(dialects, settings.public_url), house(readiness)]
     if settings.outbox_page:
         from gateway.outbox_page import outbox
 

@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from gatepost.notify.v1.messages_pb2 import Channel, GetMessageRequest, ListMessagesRequest, Message, MessageStatus
-from gateway import pages, problem
+from gateway import problem
 from gateway.call import Call
 from gateway.dialect import Dialect, Route
 from gateway.fields import text
 from gateway.guards import ANYONE
 from gateway.limits import Limit
 from gateway.reply import Reply, page
+from gateway.web.templates import render
 from runtime.errors import GatepostError, Reason
 
 _FRAMING_POLICY = (
@@ -58,7 +59,7 @@ def outbox() -> Dialect:
 async def _list_page(call: Call) -> Reply:
     wanted = await call.read(_Filter)
     messages, older = await _list(call, wanted)
-    return page(pages.render("outbox.html", messages=messages, to=wanted.to, first=not wanted.page, older=older))
+    return page(render("outbox.html", messages=messages, to=wanted.to, older=older))
 
 
 async def _list_json(call: Call) -> Reply:
@@ -68,7 +69,7 @@ async def _list_json(call: Call) -> Reply:
 
 async def _message_page(call: Call) -> Reply:
     message = _describe(await _get(call))
-    return page(pages.render("outbox_message.html", message=message), policy=_FRAMING_POLICY)
+    return page(render("outbox_message.html", message=message), policy=_FRAMING_POLICY)
 
 
 async def _message_html(call: Call) -> Reply:

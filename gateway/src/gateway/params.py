@@ -45,7 +45,7 @@ def parse_body(body: bytes, content_type: str, depth_limit: int) -> Values:
         return NOTHING
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith("multipart/"):
-        raise _malformed("multipart bodies are not taken")
+        raise _malformed("multipart bodies are not taken here")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -62,11 +62,12 @@ def _parse_pairs(text: str) -> Values:
         raise _malformed("the parameters cannot be read") from None
     values = dict(pairs)
     if len(values) != len(pairs):
-        _refuse_twice([name for name, _ in pairs])
+        refuse_twice([name for name, _ in pairs])
     return values
 
 
-def _refuse_twice(names: list[str]) -> NoReturn:
+def refuse_twice(names: list[str]) -> NoReturn:
+    """Refuse names of which some are there more than once, naming those that can be repeated to the client."""
     twice = {name: None for name in names if names.count(name) > 1}
     raise GatepostError(
         Reason.INVALID_PARAMETER,

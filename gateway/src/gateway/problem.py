@@ -1,32 +1,33 @@
-"""How the house itself speaks, where no dialect does: problem details (RFC 9457), or a small page for browsers.
+"""How the house itself speaks, where no dialect does: problem details (RFC 9457), or a page for browsers.
 
-Used by `house` and `outbox_page` as their error table and body.
+Used by `house` and `outbox_page` as their error table and body; `pages` has its table from here.
 """
 
 from collections.abc import Mapping
-from html import escape
 from http import HTTPStatus
 
 import msgspec
 
 from gateway.dialect import Failure, Rendering
-from gateway.reply import Reply, page
+from gateway.reply import Reply
+from gateway.web.errors import error_page
+from gateway.web.locale import mark as _
 from runtime.errors import Reason
 
-_BAD_REQUEST = Rendering(400, "The request cannot be read.")
-_UNAUTHORIZED = Rendering(401, "Sign in first.")
-_FORBIDDEN = Rendering(403, "This is not allowed.")
-_NOT_FOUND = Rendering(404, "There is nothing here.")
-_CONFLICT = Rendering(409, "This clashes with what is there.")
-_INVALID = Rendering(422, "Something in the request is missing or wrong.")
-_INTERNAL = Rendering(500, "Something went wrong on our side.")
-_UNAVAILABLE = Rendering(503, "This is not available at the moment. Try again soon.")
+_BAD_REQUEST = Rendering(400, _("The request cannot be read."))
+_UNAUTHORIZED = Rendering(401, _("Sign in first."))
+_FORBIDDEN = Rendering(403, _("This is not allowed."))
+_NOT_FOUND = Rendering(404, _("There is nothing here."))
+_CONFLICT = Rendering(409, _("This clashes with what is there."))
+_INVALID = Rendering(422, _("Something in the request is missing or wrong."))
+_INTERNAL = Rendering(500, _("Something went wrong on our side."))
+_UNAVAILABLE = Rendering(503, _("This is not available at the moment. Try again soon."))
 
 ERRORS: Mapping[Reason, Rendering] = {
     Reason.MALFORMED_REQUEST: _BAD_REQUEST,
     Reason.MISSING_PARAMETER: _INVALID,
     Reason.INVALID_PARAMETER: _INVALID,
-    Reason.PAYLOAD_TOO_LARGE: Rendering(413, "The request is too large."),
+    Reason.PAYLOAD_TOO_LARGE: Rendering(413, _("The request is too large.")),
     Reason.CLIENT_UNKNOWN: _UNAUTHORIZED,
     Reason.CLIENT_BAD_SECRET: _UNAUTHORIZED,
     Reason.BAD_CREDENTIALS: _UNAUTHORIZED,
@@ -48,9 +49,9 @@ ERRORS: Mapping[Reason, Rendering] = {
     Reason.ROLE_UNKNOWN: _INVALID,
     Reason.ROLE_FORBIDDEN: _FORBIDDEN,
     Reason.REAUTH_REQUIRED: _FORBIDDEN,
-    Reason.RATE_LIMITED: Rendering(429, "Too many requests. Try again later."),
+    Reason.RATE_LIMITED: Rendering(429, _("Too many requests. Try again later.")),
     Reason.UNKNOWN_METHOD: _NOT_FOUND,
-    Reason.METHOD_NOT_ALLOWED: Rendering(405, "This does not take that method."),
+    Reason.METHOD_NOT_ALLOWED: Rendering(405, _("This does not take that method.")),
     Reason.DIALECT_DISABLED: _NOT_FOUND,
     Reason.NOT_FOUND: _NOT_FOUND,
     Reason.ALREADY_EXISTS: _CONFLICT,
@@ -67,7 +68,7 @@ async def body(failure: Failure) -> Reply:
     """Make the body of an error: a page if the client asks for one, else problem details."""
     status, text = failure.rendering.status, failure.rendering.text
     if "text/html" in failure.call.headers.get("Accept", ""):
-        return page(_document(status, text))
+        return await error_page(failure.call, failure.error, status, text)
     return details(status, text)
 
 
@@ -76,11 +77,3 @@ def details(status: int, text: str) -> Reply:
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": text}
     return Reply(status=status, body=msgspec.json.encode(problem), headers={"Content-Type": "application/problem+json"})
 
-
-def _document(status: int, text: str) -> str:
-    title = escape(f"{status} {HTTPStatus(status).phrase}")
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
-        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"></head>\n'
-        f"<body><main><h1>{title}</h1><p>{escape(text)}</p></main></body>\n</html>\n"
-    )

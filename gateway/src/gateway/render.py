@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.call import Call
 from gateway.dialect import Dialect, Failure, StatusMode
 from gateway.reply import Reply
+from runtime.context import current
 from runtime.errors import GatepostError, Reason
 
 _HEADERS = {
@@ -43,16 +44,17 @@ async def error_reply(dialect: Dialect, error: GatepostError, call: Call, allow:
         The reply as the client gets it, and the strict status for logs and metrics.
     """
     rendering = dialect.errors[error.reason]
-    written = await dialect.error_body(Failure(error, rendering, call))
-    headers = {**written.headers, **_error_headers(error, rendering.status, allow)}
-    status = rendering.status
-    if written.status in _REDIRECTS:
-        status = written.status
-    elif dialect.legacy_status is not None and await _mode(dialect, error, call) is StatusMode.LEGACY:
-        status = dialect.legacy_status
+    mode = await _mode(dialect, error, call)
+    written = await dialect.error_body(Failure(error, rendering, call, mode))
+    own = written.status if written.status != Reply().status else None
+    strict = rendering.status if own is None or own in _REDIRECTS else own
+    headers = {**written.headers, **_error_headers(error, strict, allow)}
+    status = own or strict
+    if mode is StatusMode.LEGACY and own not in _REDIRECTS:
+        status = own or dialect.legacy_status or strict
         headers["X-Error"] = error.reason.value
     answer = Reply(status=status, json=written.json, body=written.body, headers=headers, cookies=written.cookies)
-    return answer, rendering.status
+    return answer, strict
 
 
 def response(reply: Reply, more: Mapping[str, str]) -> web.Response:
@@ -71,7 +73,9 @@ async def _mode(dialect: Dialect, error: GatepostError, call: Call) -> StatusMod
 
     Where no app is known, the project is the one that the path prefix or the host stands for.
     """
-    given = error.metadata.get("status_mode", "")
+    if dialect.legacy_status is None:
+        return StatusMode.STRICT
+    given = error.metadata.get("status_mode") or current().error_metadata.get("status_mode", "")
     if not given:
         with suppress(GatepostError):
             given = (await call.project()).status_modes.get(dialect.name, "")

@@ -1,14 +1,28 @@
-"""Mail addresses: what is taken as a recipient or a sender. Called by the use cases, the settings and mail composition.
+"""Addresses: what is taken as a recipient or a sender. Called by the use cases, the settings and mail composition.
 
 Syntax only, no DNS: an installation may live in a private network, where `localhost`, `.local` and `.test` are domains.
 """
 
+import re
 from email.headerregistry import Address
 
 import email_validator
 
 # The documented way to allow names that the public internet does not have.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def phone_number(number: str) -> str:
+    """Return a phone number in E.164 (ITU-T: a plus sign, the country code and the number, at most 15 digits).
+
+    Raises:
+        ValueError: It is written otherwise.
+    """
+    if not _E164.fullmatch(number):
+        raise ValueError("no phone number in E.164")
+    return number
 
 
 def normalise(address: str) -> str:

@@ -1,7 +1,8 @@
-"""Delivery: claims due messages, hands them over, records what became of them. Started by `main`, nudged by `outbox`.
+"""Delivery of a channel: claims due messages, hands them over, records what became of them.
 
-Several instances may run. A claim is a lease: while it lasts nobody else touches the message, and when its holder dies
-it runs out. So a message may reach a mailbox twice after a crash, with the same Message-ID, but is never lost.
+Started by `main` once for each channel, so that a slow one holds up no other; nudged by `outbox`. Several instances may
+run. A claim is a lease: while it lasts nobody else touches the message, and when its holder dies it runs out. So a
+message may arrive twice after a crash, with the same Message-ID, but is never lost.
 """
 
 import asyncio
@@ -12,19 +13,18 @@ from datetime import timedelta
 from time import perf_counter
 
 from notify_service.metrics import DELIVERIES, DELIVERY_SECONDS, TAKEN_TO_SENT_SECONDS
-from notify_service.model import Claim, Message
+from notify_service.model import Channel, Claim, Message
+from notify_service.recording import LONGEST_WAIT, recorded
 from notify_service.store import queue
-from notify_service.transports import DeferredError, RefusedError, Transport
+from notify_service.transports import DeferredError, NobodyError, RefusedError, Transport
 from runtime.clock import Clock
-from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
 from runtime.loops import Loop
 from runtime.postgres import Connection, Database
 
-_LEASE_MARGIN = timedelta(seconds=30)
-_RECORD_PAUSE_SECONDS = 0.5
 _CANCEL_PAUSE_SECONDS = 0.05
 _TRIES_IN_A_LIFE = 20
+_FINE = frozenset({"sent", "skipped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Delivery:
     """The background work of delivering.
 
     Args:
+        channel: Whose messages.
         database: The outbox.
         transport: The way out.
         clock: The time.
@@ -67,6 +68,7 @@ class Delivery:
 
     def __init__(
         self,
+        channel: Channel,
         database: Database,
         transport: Transport,
         clock: Clock,
@@ -75,13 +77,14 @@ class Delivery:
         attempt_timeout_seconds: float,
         poll_seconds: float,
     ) -> None:
+        self._channel = channel
         self._database = database
         self._transport = transport
         self._clock = clock
         self._policy = policy
         self._attempt_timeout = attempt_timeout_seconds
-        self._lease = timedelta(seconds=attempt_timeout_seconds) + _LEASE_MARGIN
-        self._loop = Loop("delivery", poll_seconds, self._step)
+        self._lease = timedelta(seconds=attempt_timeout_seconds) + LONGEST_WAIT
+        self._loop = Loop(f"delivery of {channel}", poll_seconds, self._step)
         self._under_way: set[asyncio.Task[None]] = set()
         self._claiming: asyncio.Future[None] | None = None
         self._more_due = False
@@ -118,7 +121,7 @@ class Delivery:
             return
         now = self._clock.now()
         async with self._database.acquire() as connection:
-            claims = await queue.claim(connection, now=now, until=now + self._lease, limit=free)
+            claims = await queue.claim(connection, self._channel, now=now, until=now + self._lease, limit=free)
         self._more_due = len(claims) == free
         for claim in claims:
             task = asyncio.create_task(self._work(claim), name="delivery of one message")
@@ -134,22 +137,27 @@ class Delivery:
 
     async def _work(self, claim: Claim) -> None:
         message = claim.message
-        log = get_logger().bind(message=str(message.id), template=message.template, attempt=message.attempts)
+        log = get_logger().bind(
+            message=str(message.id), channel=message.channel, template=message.template, attempt=message.attempts
+        )
         now = self._clock.now()
         if message.expires_at is not None and message.expires_at <= now:
             await self._record(lambda c: queue.bury(c, message, error="expired"))
             outcome = "expired"
         else:
             outcome = await self._attempt(claim)
-        DELIVERIES.labels(outcome).inc()
-        log.log(20 if outcome == "sent" else 30, "delivery", outcome=outcome)
+        DELIVERIES.labels(self._channel, outcome).inc()
+        log.log(20 if outcome in _FINE else 30, "delivery", outcome=outcome)
 
     async def _attempt(self, claim: Claim) -> str:
-        message = claim.message
+        message, keep = claim.message, self._transport.keeps_content
         started = perf_counter()
         try:
             async with asyncio.timeout(self._attempt_timeout):
                 await self._transport.deliver(message)
+        except NobodyError:
+            await self._record(lambda c: queue.mark_skipped(c, message, keep_content=keep))
+            return "skipped"
         except RefusedError as exc:
             error = str(exc)
             await self._record(lambda c: queue.bury(c, message, error=error))
@@ -157,42 +165,31 @@ class Delivery:
         except TimeoutError:
             return await self._put_off(claim, f"not handed over within {self._attempt_timeout:g} seconds")
         except DeferredError as exc:
-            return await self._put_off(claim, str(exc))
+            return await self._put_off(claim, str(exc), exc.retry_after)
         except Exception as exc:  # noqa: BLE001 a fault of ours with one message must not stop the others
             get_logger().error("delivery failed", message=str(message.id), exc_info=exc)
             return await self._put_off(claim, f"internal error: {type(exc).__name__}")
         finally:
-            DELIVERY_SECONDS.observe(perf_counter() - started)
+            DELIVERY_SECONDS.labels(self._channel).observe(perf_counter() - started)
         now = self._clock.now()
-        keep = self._transport.keeps_content
         await self._record(lambda c: queue.mark_sent(c, message, now=now, keep_content=keep))
-        TAKEN_TO_SENT_SECONDS.observe(max(0.0, (now - message.created_at).total_seconds()))
+        TAKEN_TO_SENT_SECONDS.labels(self._channel).observe(max(0.0, (now - message.created_at).total_seconds()))
         return "sent"
 
-    async def _put_off(self, claim: Claim, error: str) -> str:
+    async def _put_off(self, claim: Claim, error: str, wanted: timedelta | None = None) -> str:
         message = claim.message
         if claim.tries >= self._policy.attempts:
             await self._record(lambda c: queue.bury(c, message, error=error))
             return "exhausted"
-        until = self._clock.now() + self._policy.pause(claim.tries, _lifetime(message))
+        pause = max(self._policy.pause(claim.tries, _lifetime(message)), wanted or timedelta())
+        until = self._clock.now() + pause
         await self._record(lambda c: queue.defer(c, message, until=until, error=error))
         return "deferred"
 
     async def _record(self, write: Callable[[Connection], Awaitable[bool]]) -> None:
         """Record an outcome, waiting for a database that is away while the lease lasts; a lost claim is only noted."""
-        give_up_at = self._clock.now() + _LEASE_MARGIN
-        while True:
-            try:
-                async with self._database.acquire() as connection:
-                    kept = await write(connection)
-            except GatepostError as exc:
-                if exc.reason is not Reason.UNAVAILABLE or self._clock.now() >= give_up_at:
-                    raise
-                await asyncio.sleep(_RECORD_PAUSE_SECONDS)
-            else:
-                if not kept:
-                    get_logger().warning("outcome not recorded: the claim was lost")
-                return
+        if not await recorded(self._database, self._clock, write):
+            get_logger().warning("outcome not recorded: the claim was lost")
 
 
 def _lifetime(message: Message) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""Use cases of devices: register, list, unregister. Called by `rpc.devices`. Tokens go to the store only."""
+"""Use cases of devices: register, list, unregister. Called by `rpc.devices`. Tokens go in here and never out."""
 
 from uuid import UUID, uuid4
 

@@ -14,7 +14,10 @@ from runtime.errors import Rule, Violation
 Check = Callable[[object], object]
 
 _CODE = re.compile(r"[0-9A-Za-z-]{4,64}")
+_DOMAIN_DOT = re.compile(r"\.(?=[^\W\d_])")
+_LINKING = frozenset("/:@<>")
 _MOST_TEXT = 200
+_MOST_DEVICE = 100
 _MOST_MINUTES = 60 * 24 * 31
 # Control characters, surrogates, line and paragraph separators: nothing that ends a header or a line.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -23,12 +26,22 @@ _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def text(value: object) -> str:
-    """One line of text for people, 1 to 200 characters: a project's or a role's name."""
+    """One line of text for people, 1 to 200 characters: the name of a project or role, an address to be read."""
     if not isinstance(value, str) or not value.strip() or len(value) > _MOST_TEXT:
         raise ValueError(f"must be text of 1 to {_MOST_TEXT} characters")
-    if any(character in _DIRECTION or unicodedata.category(character) in _REFUSED_CATEGORIES for character in value):
+    if any(map(_is_refused, value)):
         raise ValueError("must be one line without control characters")
     return value.strip()
+
+
+def device(value: object) -> str:
+    """What a client calls itself, cleaned and not refused: whoever signs in chooses it, and must not stop the notice.
+
+    What mail programs would make a link of is taken apart. At most 100 characters; empty if nothing is left.
+    """
+    given = value if isinstance(value, str) else ""
+    spaced = "".join(" " if _is_refused(character) or character in _LINKING else character for character in given)
+    return " ".join(_DOMAIN_DOT.sub(" ", spaced).split())[:_MOST_DEVICE].strip()
 
 
 def code(value: object) -> str:
@@ -71,6 +84,10 @@ def link(value: object) -> str:
         raise ValueError("must be a URL")
     urlsplit(value)  # raises ValueError where it cannot be read
     return value
+
+
+def _is_refused(character: str) -> bool:
+    return character in _DIRECTION or unicodedata.category(character) in _REFUSED_CATEGORIES
 
 
 def is_below(public_url: str, url: str) -> bool:

@@ -1,6 +1,6 @@
 """What the service is about: messages, their standing, and devices. Plain values; no SQL, no protobuf, no behaviour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, unique
 from uuid import UUID
@@ -11,6 +11,8 @@ class Channel(StrEnum):
     """How a message travels."""
 
     MAIL = "mail"
+    SMS = "sms"
+    PUSH = "push"
 
 
 @unique
@@ -20,6 +22,7 @@ class Status(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     DEAD = "dead"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,14 @@ class Draft:
     Args:
         id: UUID minted by the sender; the idempotency key.
         channel: How it shall travel.
-        to: Mail address.
+        to: Mail address; phone number in E.164; or, for push, UUID of the account.
         template: Name of a template.
         language: BCP 47 wish; empty for English.
         data: Values for the template.
-        project: Project name; also the template's `project` value unless `data` has one.
+        project: Project name.
         expires_at: After this it is not worth delivering; None for never.
+        brand: Name it is signed with, and the template's `project` value unless `data` has one; empty for `project`.
+        accent_color: `#rrggbb` of its buttons and marks; empty for the house's.
     """
 
     id: UUID
@@ -45,6 +50,8 @@ class Draft:
     data: dict[str, object]
     project: str
     expires_at: datetime | None
+    brand: str = ""
+    accent_color: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,9 @@ class Content:
 
     Args:
         language: BCP 47 language it is written in.
-        subject: One line, without codes or links: it outlives delivery.
-        text: Plain text.
-        html: HTML with its styles inlined.
+        subject: One line, without codes or links: it outlives delivery. A push message's title; empty for SMS.
+        text: Plain text; a push message's body.
+        html: HTML of a mail with its styles inlined; else empty.
         code: The code in it, or empty.
         link: The link in it, or empty.
     """
@@ -75,7 +82,7 @@ class Message:
     Args:
         id: UUID minted by the sender.
         channel: How it travels.
-        to: Mail address, normalised.
+        to: Mail address, phone number or UUID of the account, normalised.
         template: Name of its template.
         project: Project name.
         content: As rendered when taken; all but language and subject are empty once a real transport delivered it.
@@ -128,7 +135,7 @@ class DeviceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A place for push messages. Its token is a secret and stays in the store.
+    """A place for push messages, as people see it: without its token, which is a secret.
 
     Args:
         id: UUID.
@@ -143,3 +150,26 @@ class Device:
     project_id: UUID
     kind: DeviceKind
     registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A device that a push message still has to reach.
+
+    Args:
+        device_id: UUID.
+        registered_at: When it was registered; tells it from one registered again meanwhile.
+        token: Of the push service. A secret.
+    """
+
+    device_id: UUID
+    registered_at: datetime
+    token: str = field(repr=False)
+
+
+@unique
+class PushOutcome(StrEnum):
+    """What became of a push message on one device."""
+
+    SENT = "sent"
+    GONE = "gone"

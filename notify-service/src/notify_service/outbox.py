@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from notify_service.addresses import normalise
+from notify_service import fields
+from notify_service.addresses import normalise, phone_number
 from notify_service.mail import mint_message_id
-from notify_service.model import Draft, Message, Status
+from notify_service.model import Channel, Draft, Message, Status
 from notify_service.store import messages
 from notify_service.templates import Templates
 from runtime import paging
@@ -14,6 +15,11 @@ from runtime.errors import GatepostError, Reason, invalid
 from runtime.postgres import Database
 
 MOST_PER_PAGE = 100
+_RECIPIENTS = {
+    Channel.MAIL: "mail address",
+    Channel.SMS: "phone number in E.164",
+    Channel.PUSH: "UUID of an account",
+}
 
 
 class Outbox:
@@ -24,11 +30,11 @@ class Outbox:
         templates: Render them.
         clock: The time.
         domain: Right side of every Message-ID.
-        nudge: Tells delivery that there is work.
+        nudge: Tells a channel's delivery that there is work.
     """
 
     def __init__(
-        self, database: Database, templates: Templates, clock: Clock, domain: str, nudge: Callable[[], None]
+        self, database: Database, templates: Templates, clock: Clock, domain: str, nudge: Callable[[Channel], None]
     ) -> None:
         self._database = database
         self._templates = templates
@@ -40,21 +46,24 @@ class Outbox:
         """Check and render a message and store it durably; the same id again returns what was stored the first time.
 
         Raises:
-            GatepostError: INVALID_PARAMETER (address, template, language, values), UNAVAILABLE.
+            GatepostError: INVALID_PARAMETER (to, project, template, channel, language, values, brand, accent_color),
+                UNAVAILABLE.
         """
         now = self._clock.now()
-        try:
-            to = normalise(draft.to)
-        except ValueError:
-            raise invalid("to", "The recipient is no mail address.") from None
-        data = {"project": draft.project, **draft.data} if draft.project else draft.data
-        content = self._templates.render(draft.template, draft.language, data)
+        to = _recipient(draft.channel, draft.to)
+        if draft.project:
+            _check_project(draft.project)
+        brand = draft.brand or draft.project
+        data = {"project": brand, **draft.data} if brand else draft.data
+        content = self._templates.render(
+            draft.template, draft.channel, draft.language, data, brand=brand, accent_color=draft.accent_color
+        )
         new = Message(
             id=draft.id,
             channel=draft.channel,
             to=to,
             template=draft.template,
-            project=str(data.get("project", "")),
+            project=draft.project or str(data.get("project", "")),
             content=content,
             status=Status.PENDING,
             attempts=0,
@@ -68,7 +77,7 @@ class Outbox:
         async with self._database.acquire() as connection:
             inserted = await messages.insert(connection, new)
             known = None if inserted else await messages.get(connection, new.id)
-        self._nudge()
+        self._nudge(draft.channel)
         return known or new
 
     async def get(self, message_id: UUID) -> Message:
@@ -123,5 +132,26 @@ class Outbox:
             raise GatepostError(Reason.NOT_FOUND, "There is no such message.")
         if requeued is None:
             raise GatepostError(Reason.CONFLICT, "The message is not dead.")
-        self._nudge()
+        self._nudge(requeued.channel)
         return requeued
+
+
+def _check_project(name: str) -> None:
+    try:
+        fields.text(name)
+    except ValueError as exc:
+        raise invalid("project", f"The project {exc}.") from None
+
+
+def _recipient(channel: Channel, to: str) -> str:
+    """Normalise a recipient as its channel has it."""
+    try:
+        match channel:
+            case Channel.MAIL:
+                return normalise(to)
+            case Channel.SMS:
+                return phone_number(to)
+            case Channel.PUSH:
+                return str(UUID(to))
+    except ValueError:
+        raise invalid("to", f"The recipient is no {_RECIPIENTS[channel]}.") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from facebook_server import FacebookServer
 from rpc.auth.deployment import Deployment, build
 
 from runtime.errors import GatepostError, Reason
@@ -15,10 +16,26 @@ SERVICES = ("user_service", "notify_service", "auth_service")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def deployment(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[Deployment]:
+async def facebook() -> AsyncIterator[FacebookServer]:
+    server = await FacebookServer().start()
+    yield server
+    await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def deployment(
+    postgres: Any, valkey_url: Callable[[], str], facebook: FacebookServer
+) -> AsyncIterator[Deployment]:
     with tempfile.TemporaryDirectory(prefix="gp-") as folder:  # short: the path of a socket has about 100 bytes
         dsns = {name: postgres.create_database(name) for name in SERVICES}
-        made = build(Path(folder), dsns, valkey_url())
+        made = build(
+            Path(folder),
+            dsns,
+            valkey_url(),
+            facebook_app_id=facebook.app_id,
+            facebook_app_secret=facebook.app_secret,
+            facebook_base_url=facebook.base_url,
+        )
         services = (made.users, made.notify, made.auth, made.second_auth)
         for service in services:
             await service.start(made.keys)

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import asyncpg
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -18,8 +19,10 @@ import user_service.main
 from auth_service.settings import AuthSettings
 from gatepost.auth.v1 import accounts_pb2, apps_pb2, projects_pb2, sign_in_pb2, tokens_pb2
 from gatepost.auth.v1.accounts_pb2_grpc import AccountServiceStub
-from gatepost.auth.v1.apps_pb2_grpc import ApiKeyServiceStub, AppServiceStub
+from gatepost.auth.v1.apps_pb2_grpc import ApiKeyServiceStub, AppServiceStub, OwnAppServiceStub
+from gatepost.auth.v1.directory_pb2_grpc import DirectoryServiceStub
 from gatepost.auth.v1.grants_pb2_grpc import GrantServiceStub
+from gatepost.auth.v1.links_pb2_grpc import LinkServiceStub
 from gatepost.auth.v1.operations_pb2_grpc import AuditServiceStub, KeyServiceStub
 from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceStub
 from gatepost.auth.v1.sign_in_pb2_grpc import SignInServiceStub
@@ -98,6 +101,10 @@ class Deployment:
     projects: Any
     apps: Any
     api_keys: Any
+    own_apps: Any
+    directory: Any
+    links: Any
+    second_links: Any
     key_service: Any
     audit: Any
     profiles: Any
@@ -136,6 +143,25 @@ class Deployment:
                 if len(found) >= number:
                     return found[-number]
                 await asyncio.sleep(0.02)
+
+    async def link(self, to: str, template: str, number: int = 1) -> str:
+        """Await the number-th message of a template to an address, and return the token of its link."""
+        return (await self.mail(to, template, number)).link.partition("?token=")[2]
+
+    async def execute(self, statement: str, *values: Any) -> list[Any]:
+        """Run a statement in the database of auth-service, as time or an intruder would, and return its rows."""
+        connection = await asyncpg.connect(self.auth_dsn)
+        try:
+            return list(await connection.fetch(statement, *values))
+        finally:
+            await connection.close()
+
+    async def age_sign_ins(self, user_id: str) -> None:
+        """Let an account's sign-ins be an hour old."""
+        await self.execute(
+            "UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' WHERE account_id = $1",
+            UUID(user_id),
+        )
 
 
 @dataclass(frozen=True)
@@ -290,6 +316,10 @@ def build(folder: Path, dsns: dict[str, str], valkey_url: str, **auth: Any) -> D
         projects=ProjectServiceStub(cli),
         apps=AppServiceStub(cli),
         api_keys=ApiKeyServiceStub(cli),
+        own_apps=OwnAppServiceStub(gateway),
+        directory=DirectoryServiceStub(gateway),
+        links=LinkServiceStub(gateway),
+        second_links=LinkServiceStub(second_gateway),
         key_service=KeyServiceStub(cli),
         audit=AuditServiceStub(cli),
         profiles=ProfileServiceStub(channel("users", "user-service", "gateway")),

@@ -14,7 +14,7 @@ Refused = Callable[..., Any]
 NEW = "an entirely new password"
 
 
-async def update(deployment: Deployment, token: str, **changes: str) -> accounts_pb2.UpdateOwnAccountResponse:
+async def update(deployment: Deployment, token: str, **changes: Any) -> accounts_pb2.UpdateOwnAccountResponse:
     request = accounts_pb2.UpdateOwnAccountRequest(access_token=token, **changes)
     answer: accounts_pb2.UpdateOwnAccountResponse = await deployment.accounts.UpdateOwnAccount(request)
     return answer

@@ -478,6 +478,8 @@ async def test_a_disabled_account_is_as_unknown(deployment: Deployment, refused:
     for policy in POLICIES:
         client = await deployment.client(policy)
         email, _ = await client.person()
+        if policy == "none":
+            await deployment.mail(email, "confirm_email")
         mails = [message.id for message in await deployment.mails(email)]
         state = accounts_pb2.SetAccountStateRequest(
             account=client.ref(email), state=accounts_pb2.ACCOUNT_STATE_DISABLED

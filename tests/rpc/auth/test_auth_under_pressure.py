@@ -147,7 +147,7 @@ async def test_a_password_change_needs_the_present_password_once_the_sign_in_is_
         email, person = await client.person()
         token = person.tokens.access_token
 
-        def update(**changes: str) -> Any:
+        def update(**changes: Any) -> Any:
             request = accounts_pb2.UpdateOwnAccountRequest(access_token=token, **changes)
             return small.accounts.UpdateOwnAccount(request)
 

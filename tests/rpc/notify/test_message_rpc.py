@@ -117,7 +117,12 @@ async def test_the_expiry_crosses(messages: MessageServiceAsyncStub, database: D
         ({"to": "nobody"}, "to"),
         ({"template": "unheard_of"}, "template"),
         ({"language": "?"}, "language"),
-        ({"project": "Har\nbour"}, "data.project"),
+        ({"brand": "Har\nbour"}, "data.project"),
+        ({"accent_color": "red"}, "accent_color"),
+        ({"channel": pb.CHANNEL_SMS, "to": "+4915112345678"}, "channel"),
+        ({"channel": pb.CHANNEL_PUSH, "to": str(UUID(int=1))}, "channel"),
+        ({"channel": pb.CHANNEL_SMS, "template": "phone_change_code"}, "to"),
+        ({"project": "Har\nbour"}, "project"),
         ({"project": ""}, "data.project"),
         ({"data": {"code": "482915", "minutes": "ten"}}, "data.minutes"),
         ({"data": {"code": ["1"], "minutes": 10}}, "data.code"),
@@ -217,3 +222,39 @@ async def test_other_callers_are_refused(target: str, service_keys: ServiceKeys,
         error = await refusal(stub.ListMessages(pb.ListMessagesRequest()))
 
     assert error.reason is Reason.CALLER_REFUSED
+
+
+async def test_a_text_message_crosses(messages: MessageServiceAsyncStub) -> None:
+    request = fresh(channel=pb.CHANNEL_SMS, to="+4915112345678", template="phone_change_code", language="de-CH")
+    await messages.SendMessage(request)
+
+    sent = await delivered(messages, request.id)
+    listed = await messages.ListMessages(pb.ListMessagesRequest(to=request.to))
+
+    assert (sent.status, sent.channel, sent.to) == (pb.MESSAGE_STATUS_SENT, pb.CHANNEL_SMS, "+4915112345678")
+    assert (sent.subject, sent.html, sent.code, sent.language) == ("", "", "482915", "de")
+    assert "482915 ist der Code" in sent.text
+    assert sent in listed.messages
+
+
+async def test_a_push_message_for_a_user_without_devices_is_shown_as_skipped(messages: MessageServiceAsyncStub) -> None:
+    data = {"device": "Firefox", "time": "2026-11-22T06:05:11Z"}
+    request = fresh(data=data, channel=pb.CHANNEL_PUSH, to=str(uuid4()).upper(), template="new_sign_in")
+    await messages.SendMessage(request)
+
+    skipped = await delivered(messages, request.id)
+    listed = await messages.ListMessages(pb.ListMessagesRequest(to=request.to, status=pb.MESSAGE_STATUS_SKIPPED))
+
+    assert (skipped.status, skipped.subject) == (pb.MESSAGE_STATUS_SKIPPED, "New sign-in at Harbour")
+    assert not skipped.HasField("sent_time")
+    assert list(listed.messages) == [skipped]
+
+
+async def test_branding_crosses(messages: MessageServiceAsyncStub) -> None:
+    link = "http://127.0.0.1:8080/confirm-email?token=abc"
+    request = fresh(data={"link": link}, template="confirm_email", brand="The Harbour", accent_color="#FFE04D")
+
+    taken = (await messages.SendMessage(request)).message
+
+    assert (taken.project, taken.subject, taken.link) == ("Harbour", "Confirm your address for The Harbour", link)
+    assert "#ffe04d" in taken.html

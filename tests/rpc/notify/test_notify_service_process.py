@@ -16,9 +16,13 @@ from uuid import uuid4
 import aiohttp
 import pytest
 from google.protobuf.struct_pb2 import Struct
+from store.notify.fcm_server import FcmServer
 from store.notify.mail_server import PASSWORD, USERNAME, MailServer, make_certificate
+from store.notify.sms_server import ACCOUNT, AUTH_TOKEN, SENDER, SmsServer
 
+from gatepost.notify.v1 import devices_pb2
 from gatepost.notify.v1 import messages_pb2 as pb
+from gatepost.notify.v1.devices_pb2_grpc import DeviceServiceStub
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
 from runtime.credentials import ServiceKeys
 from runtime.grpc_client import connect
@@ -30,6 +34,8 @@ KEY = "a-service-key-made-for-this-process-alone"
 START_SECONDS = 20.0
 CODE = "731946"
 RECIPIENT = "someone.in.particular"
+PHONE = "+4915112345678"
+DEVICE_TOKEN = "a-device-token-nobody-else-has"
 
 
 def free_port() -> int:
@@ -96,17 +102,18 @@ async def calling(port: int) -> AsyncIterator[MessageServiceAsyncStub]:
         yield MessageServiceStub(channel)
 
 
-async def send(messages: MessageServiceAsyncStub) -> pb.Message:
+async def send(messages: MessageServiceAsyncStub, values: dict[str, Any] | None = None, **changed: Any) -> pb.Message:
     data = Struct()
-    data.update({"code": CODE, "minutes": 10})
-    request = pb.SendMessageRequest(
-        id=str(uuid4()),
-        channel=pb.CHANNEL_MAIL,
-        to=f"{RECIPIENT}@example.com",
-        template="sign_in_code",
-        project="Harbour",
-        data=data,
-    )
+    data.update({"code": CODE, "minutes": 10} if values is None else values)
+    fields: dict[str, Any] = {
+        "id": str(uuid4()),
+        "channel": pb.CHANNEL_MAIL,
+        "to": f"{RECIPIENT}@example.com",
+        "template": "sign_in_code",
+        "project": "Harbour",
+        "data": data,
+    }
+    request = pb.SendMessageRequest(**(fields | changed))
     await messages.SendMessage(request)
     async with asyncio.timeout(10):
         while True:
@@ -134,7 +141,7 @@ async def test_its_environment_is_all_it_needs_and_sigterm_ends_it(postgres: Any
 
     assert (sent.status, sent.code) == (pb.MESSAGE_STATUS_SENT, CODE)
     assert ready == (200, '{"ready": true, "checks": {"postgresql": true}}')
-    assert 'gatepost_notify_deliveries_total{outcome="sent"} 1.0' in measured
+    assert 'gatepost_notify_deliveries_total{channel="mail",outcome="sent"} 1.0' in measured
     assert 'gatepost_notify_queue_messages{status="pending"}' in measured
     assert status == 0
     assert CODE not in logs
@@ -169,6 +176,50 @@ async def test_it_sends_through_starttls_with_credentials(postgres: Any, tmp_pat
     assert status == 0
     assert CODE not in logs
     assert PASSWORD not in logs
+
+
+async def test_it_sends_text_and_push_messages_by_their_providers(postgres: Any, tmp_path: Path) -> None:
+    sms, fcm = SmsServer(), FcmServer()
+    await sms.start()
+    await fcm.start()
+    environment = settings(
+        postgres.create_database("notify_service"),
+        GATEPOST_SMS_TRANSPORT="twilio",
+        GATEPOST_SMS_BASE_URL=sms.url,
+        GATEPOST_SMS_ACCOUNT_SID=ACCOUNT,
+        GATEPOST_SMS_AUTH_TOKEN=AUTH_TOKEN,
+        GATEPOST_SMS_FROM=SENDER,
+        GATEPOST_PUSH_TRANSPORT="fcm",
+        GATEPOST_FCM_BASE_URL=fcm.url,
+        GATEPOST_FCM_CREDENTIALS_FILE=str(fcm.write_account(tmp_path, token_uri="https://unused.invalid/token")),
+        GATEPOST_FCM_TOKEN_URL=f"{fcm.url}/token",
+    )
+    user = str(uuid4())
+    try:
+        async with running(environment) as process:
+            port = (await next_event(process, "started"))["port"]
+            async with connect(
+                f"127.0.0.1:{port}", issuer="gateway", audience="notify-service", keys=ServiceKeys([KEY])
+            ) as channel:
+                device = devices_pb2.RegisterDeviceRequest(
+                    user_id=user, project_id=str(uuid4()), kind="gcm", token=DEVICE_TOKEN
+                )
+                await DeviceServiceStub(channel).RegisterDevice(device)
+            async with calling(port) as messages:
+                texted = await send(messages, channel=pb.CHANNEL_SMS, to=PHONE, template="phone_change_code")
+                notice = {"device": "Firefox", "time": "2026-11-22T06:05:11Z"}
+                pushed = await send(messages, notice, channel=pb.CHANNEL_PUSH, to=user, template="new_sign_in")
+            status, logs = await ended(process)
+    finally:
+        await sms.stop()
+        await fcm.stop()
+
+    assert (texted.status, texted.text, pushed.status) == (pb.MESSAGE_STATUS_SENT, "", pb.MESSAGE_STATUS_SENT)
+    assert [message["To"] for message in sms.messages] == [PHONE]
+    assert fcm.devices == [DEVICE_TOKEN]
+    assert status == 0
+    for secret in (AUTH_TOKEN, PHONE, CODE, DEVICE_TOKEN, "ya29", "PRIVATE KEY"):
+        assert secret not in logs
 
 
 async def test_what_was_taken_survives_kill_9(postgres: Any) -> None:
@@ -231,6 +282,19 @@ async def test_migrate_migrates_and_ends(postgres: Any) -> None:
         ({"GATEPOST_SMTP_PASSWORD": "hush-hush"}, "GATEPOST_SMTP_PASSWORD is wrong: "),
         ({"GATEPOST_MAIL_FROM": "nobody"}, "GATEPOST_MAIL_FROM is wrong: "),
         ({"GATEPOST_SMTP_CA_FILE": "/no/such/file"}, "GATEPOST_SMTP_CA_FILE is wrong: "),
+        (
+            {"GATEPOST_SMS_TRANSPORT": "twilio", "GATEPOST_SMS_AUTH_TOKEN": "hush-hush"},
+            "GATEPOST_SMS_TRANSPORT twilio needs GATEPOST_SMS_ACCOUNT_SID, _AUTH_TOKEN and _FROM together.",
+        ),
+        ({"GATEPOST_SMS_BASE_URL": "ftp://x"}, "GATEPOST_SMS_BASE_URL is wrong: "),
+        (
+            {"GATEPOST_PUSH_TRANSPORT": "fcm"},
+            "GATEPOST_FCM_CREDENTIALS_FILE is wrong: a service account key is needed when ",
+        ),
+        (
+            {"GATEPOST_PUSH_TRANSPORT": "fcm", "GATEPOST_FCM_CREDENTIALS_FILE": __file__},
+            "GATEPOST_FCM_CREDENTIALS_FILE is wrong: it is no JSON file that can be read.",
+        ),
         ({"GATEPOST_PUBLIC_URL": "javascript:x"}, "GATEPOST_PUBLIC_URL is wrong: "),
         ({"GATEPOST_MESSAGE_RETENTION_DAYS": "0"}, "GATEPOST_MESSAGE_RETENTION_DAYS is wrong: "),
     ],

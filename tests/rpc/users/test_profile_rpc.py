@@ -26,7 +26,7 @@ from runtime.grpc_server import GrpcServer
 from runtime.postgres import Database
 from user_service.main import ALLOWED_CALLERS, NAME
 from user_service.profiles import Profiles
-from user_service.rpc import SERVICE_NAME, ProfileRpc
+from user_service.rpc.profiles import SERVICE_NAME, ProfileRpc
 
 if TYPE_CHECKING:  # the stubs' name for what ProfileServiceStub makes of an asyncio channel
     from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceAsyncStub
@@ -85,6 +85,11 @@ async def test_a_created_profile_is_read_back_whole(profiles: ProfileServiceAsyn
         "relationship": "single",
         "language": "de",
         "meta": "{}",
+        "latitude": -7.25,
+        "longitude": 0.0,
+        "address": "Jl. Tunjungan 1",
+        "phone_verified": True,
+        "badge": True,
     }
     created = await create(profiles, **said)
     assert {name: getattr(created, name) for name in said} == said
@@ -95,8 +100,10 @@ async def test_a_created_profile_is_read_back_whole(profiles: ProfileServiceAsyn
 
 
 async def test_output_only_fields_of_a_create_are_ignored(profiles: ProfileServiceAsyncStub) -> None:
-    created = await create(profiles, number=77, public_id="f" * 32, phone_e164="+4930901820", etag="9")
+    ignored = {"picture": "f" * 32, "cover": "f" * 32, "public_id": "f" * 32}
+    created = await create(profiles, number=77, phone_e164="+4930901820", etag="9", **ignored)
     assert (created.number, created.phone_e164, created.etag) == (1, "", "1")
+    assert (created.picture, created.cover) == ("", "")
     assert created.public_id != "f" * 32
 
 
@@ -117,6 +124,12 @@ async def test_parallel_repeats_of_a_create_return_one_profile(profiles: Profile
 async def test_absent_meta_stays_absent_and_empty_meta_stays_empty(profiles: ProfileServiceAsyncStub) -> None:
     absent, empty = await create(profiles), await create(profiles, meta="")
     assert (absent.HasField("meta"), empty.HasField("meta"), empty.meta) == (False, True, "")
+
+
+async def test_unknown_coordinates_are_absent_and_zero_is_not(profiles: ProfileServiceAsyncStub) -> None:
+    unknown, zero = await create(profiles), await create(profiles, latitude=0.0, longitude=0.0)
+    assert (unknown.HasField("latitude"), unknown.HasField("longitude")) == (False, False)
+    assert (zero.HasField("latitude"), zero.HasField("longitude")) == (True, True)
 
 
 async def test_an_unknown_birth_date_is_empty(profiles: ProfileServiceAsyncStub) -> None:

@@ -13,20 +13,28 @@ from uuid import UUID, uuid4
 
 import redis
 
-from auth_service.apps import Apps
+from auth_service.addresses import Addresses
+from auth_service.admission import Admission
+from auth_service.apps import Apps, NewApp
+from auth_service.arrivals import Arrivals
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
 from auth_service.codes import Codes
 from auth_service.enrolment import Enrolment, NewAccount, Sweep
+from auth_service.identities import Identities
+from auth_service.issuance import Issuance
 from auth_service.keys import KeyKeeper, KeyRing, Seal
 from auth_service.limits import Limit, Limiter
+from auth_service.links import Links
 from auth_service.model import Account, App, AppType, NewProfile, SignInPolicy
+from auth_service.notices import Notices
 from auth_service.passwords import Passwords
 from auth_service.profiles import Profiles
 from auth_service.projects import Projects
 from auth_service.sessions import Sessions
 from auth_service.store import accounts
+from auth_service.token_forms import Lifetimes
 from auth_service.tokens import TokenCodec
 from gatepost.users.v1 import profiles_pb2
 from gatepost_cli.embedded import binaries
@@ -37,6 +45,16 @@ from runtime.valkey import Valkey
 
 MASTER_KEY = "a-master-key-of-the-tests-alone-of-enough-length"
 FAILURES = Limit("code-failures", 30, 3600)
+_DAY = 86_400
+LIFETIMES = Lifetimes(
+    access=3600,
+    short_access=600,
+    refresh=_DAY,
+    session_key=90 * _DAY,
+    web_idle=2 * _DAY,
+    web_max=5 * _DAY,
+    session_max=7 * _DAY,
+)
 
 
 class ProfileSink:
@@ -75,22 +93,50 @@ class Engines:
         self.tokens = TokenCodec(self.ring)
         self.passwords = Passwords(memory_kib=8, iterations=1, parallelism=1, workers=1, queue_size=64)
         self.audit = Audit(clock)
+        self.notices = Notices(clock, lambda: None)
         self.profiles = Profiles(sink)  # type: ignore[arg-type]  # the two calls that are made
         self.enrolment = Enrolment(database, self.profiles, clock)
         self.sweep = Sweep(database, self.profiles, clock)
         self.projects = Projects(database, self.audit, clock)
         self.apps = Apps(database, self.audit, clock)
+        arrivals = Arrivals(self.notices, clock)
         self.sessions = Sessions(
+            database=database,
+            tokens=self.tokens,
+            arrivals=arrivals,
+            audit=self.audit,
+            clock=clock,
+            lifetimes=LIFETIMES,
+        )
+        self.issuance = Issuance(
             database=database,
             clients=Clients(database),
             codes=self.codes,
             tokens=self.tokens,
+            sessions=self.sessions,
+            arrivals=arrivals,
             audit=self.audit,
             clock=clock,
-            access_token_seconds=3600,
-            refresh_token_seconds=86_400,
-            session_max_seconds=7 * 86_400,
+            lifetimes=LIFETIMES,
             refresh_replay_seconds=10,
+        )
+        self.admission = Admission(self.codes, self.sessions, clock)
+        self.identities = Identities(
+            database=database,
+            clients=Clients(database),
+            admission=self.admission,
+            audit=self.audit,
+            limiter=self.limiter,
+            per_address=FAILURES,
+            facebook=None,
+        )
+        self.addresses = Addresses(
+            links=Links(clock, "http://gatepost.example"),
+            notices=self.notices,
+            audit=self.audit,
+            clock=clock,
+            confirm_seconds=3 * _DAY,
+            undo_seconds=7 * _DAY,
         )
 
     @classmethod
@@ -119,16 +165,7 @@ class Engines:
             password_min_length=0,
             allow_plain_pkce=False,
         )
-        return await self.apps.create(
-            app_id=uuid4(),
-            project=name,
-            name="App",
-            app_type=AppType.CONFIDENTIAL,
-            redirect_urls=(),
-            scopes=(),
-            origins=(),
-            allow_plain_pkce=False,
-        )
+        return await self.apps.create(name, NewApp(id=uuid4(), name="App", type=AppType.CONFIDENTIAL))
 
     def newcomer(self, app: App, **fields: Any) -> NewAccount:
         said: dict[str, Any] = {

@@ -63,9 +63,9 @@ async def test_a_claim_repeated_because_its_answer_was_lost_is_one_claim(engines
     handle = opened.challenge.handle
     key = engines.challenges._locate(Purpose.OTP, handle)
     arguments = (digest(handle), engines.challenges._code_hash(handle, opened.code), 5)
-    first = await engines.valkey.run(challenges._CLAIM, key, *arguments, b"attempt")
-    assert await engines.valkey.run(challenges._CLAIM, key, *arguments, b"attempt") == first
-    assert await engines.valkey.run(challenges._CLAIM, key, *arguments, b"another") == [0]
+    first = await engines.valkey.run(challenges._CLAIM, key, *arguments, b"attempt", "code")
+    assert await engines.valkey.run(challenges._CLAIM, key, *arguments, b"attempt", "code") == first
+    assert await engines.valkey.run(challenges._CLAIM, key, *arguments, b"another", "code") == [0]
 
 
 async def test_five_wrong_answers_end_a_challenge(pair: tuple[Engines, Engines], refused: Refused) -> None:

@@ -121,7 +121,7 @@ async def test_sessions_are_forgotten_in_bounded_steps_a_week_after_they_expired
     app, secret = await engines.app()
     account = await engines.account(app)
     code = await engines.codes.issue(account, app, None, engines.clock.now())
-    tokens, _ = await engines.sessions.exchange(
+    tokens, _ = await engines.issuance.exchange(
         client_id=app.client_id, client_secret=secret, code=code, code_verifier=""
     )
     session_id = (await engines.sessions.authenticate(tokens.access_token))[0].id

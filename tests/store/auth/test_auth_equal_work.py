@@ -12,12 +12,13 @@ from store.auth.engines import Engines, ProfileSink
 
 from auth_service.clients import Clients
 from auth_service.limits import Limit
-from auth_service.model import App, NewProfile, OpenChallenge, SignInPolicy
+from auth_service.model import Asking, NewProfile, OpenChallenge, SignInPolicy, TokenForm
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords
+from auth_service.projects import ProjectChanges
 from auth_service.recovery import Recovery
 from auth_service.sign_in import SignIn
-from auth_service.sign_up import SignUp
+from auth_service.sign_up import Newcomer, SignUp
 from auth_service.store import accounts
 from runtime.clock import ManualClock
 from runtime.errors import GatepostError, Reason
@@ -106,28 +107,31 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
         passwords,
         valkey,
         statements,
-        SignIn(**shared, codes=engines.codes, per_account=MANY, per_address=MANY, otp_seconds=600),
+        SignIn(**shared, admission=engines.admission, per_account=MANY, per_address=MANY, otp_seconds=600),
         SignUp(
             **shared,
             enrolment=engines.enrolment,
-            codes=engines.codes,
+            identities=engines.identities,
+            admission=engines.admission,
+            addresses=engines.addresses,
             per_address=MANY,
             otp_seconds=600,
             registration_seconds=86_400,
         ),
-        Recovery(**shared, reset_seconds=900),
+        Recovery(**shared, reset_seconds=900, link_seconds=1800, public_url="http://gatepost.example"),
     )
     passwords.close()
     await engines.close()
     await database.close()
 
 
-async def app_with_people(house: House, policy: SignInPolicy) -> tuple[App, dict[str, str], dict[str, str]]:
-    """Make an app with somebody who has an account, somebody disabled, and somebody unknown; return their addresses."""
+async def app_with_people(house: House, policy: SignInPolicy, door: str) -> tuple[Asking, dict[str, str]]:
+    """Make somebody who has an account, somebody disabled, and somebody unknown; return who asks and their addresses.
+
+    The door is `app`, or `pages` where the gateway asks for itself.
+    """
     app, secret = await house.engines.app()
-    await house.engines.projects.update(
-        app.project.name, policy=policy, roles=(), self_assignable_roles=None, hosts=None, disabled=None
-    )
+    await house.engines.projects.update(app.project.name, ProjectChanges(policy=policy))
     encoded = await house.passwords.hash(PASSWORD)
     known = await house.engines.account(app, password_hash=encoded, username=f"u{uuid4().hex[:8]}")
     disabled = await house.engines.account(app, password_hash=encoded)
@@ -141,17 +145,22 @@ async def app_with_people(house: House, policy: SignInPolicy) -> tuple[App, dict
         "by name": known.username,
         "unknown name": f"u{uuid4().hex[:8]}",
     }
-    return app, {"client_id": app.client_id, "client_secret": secret}, people
+    own = Asking(project=app.project.name, form=TokenForm.WEB)
+    return (Asking(app.client_id, secret) if door == "app" else own), people
 
 
+doors = pytest.mark.parametrize("door", ["app", "pages"])
+
+
+@doors
 @pytest.mark.parametrize("policy", [SignInPolicy.NONE, SignInPolicy.TWO_STEP])
-async def test_a_failed_sign_in_costs_the_same_whoever_it_is_about(house: House, policy: SignInPolicy) -> None:
-    _, client, people = await app_with_people(house, policy)
-    await waiting_sign_up(house, client, people) if policy is SignInPolicy.TWO_STEP else None
+async def test_a_failed_sign_in_costs_the_same_whoever_it_is_about(
+    house: House, policy: SignInPolicy, door: str
+) -> None:
+    asking, people = await app_with_people(house, policy, door)
+    await waiting_sign_up(house, asking, people) if policy is SignInPolicy.TWO_STEP else None
     costs = {
-        who: await house.cost(
-            house.sign_in(**client, login=login, password="wrong password", challenge="", challenge_method="")
-        )
+        who: await house.cost(house.sign_in(asking, login=login, password="wrong password"))
         for who, login in people.items()
     }
     hashes = 1 if policy is SignInPolicy.NONE else 2  # the account's password, and that of a sign-up not proven yet
@@ -159,61 +168,70 @@ async def test_a_failed_sign_in_costs_the_same_whoever_it_is_about(house: House,
     assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}
 
 
-async def waiting_sign_up(house: House, client: dict[str, str], people: dict[str, str]) -> None:
+async def waiting_sign_up(house: House, asking: Asking, people: dict[str, str]) -> None:
     people["waiting"] = f"waiting-{uuid4().hex[:12]}@example.org"
-    await house.sign_up(**sign_up_of(client, people["waiting"]))
+    await house.sign_up(asking, newcomer(people["waiting"]))
 
 
-def sign_up_of(client: dict[str, str], email: str) -> dict[str, Any]:
-    profile = NewProfile(first_name="Ada")
-    return client | {
-        "account_id": uuid4(),
-        "email": email,
-        "password": PASSWORD,
-        "challenge": "",
-        "challenge_method": "",
-        "profile": profile,
-    }
+def newcomer(email: str) -> Newcomer:
+    return Newcomer(uuid4(), email, PASSWORD, NewProfile(first_name="Ada"))
 
 
-async def test_asking_for_a_sign_in_code_costs_the_same_whoever_it_is_about(house: House) -> None:
-    _, client, people = await app_with_people(house, SignInPolicy.OTP)
-    await waiting_sign_up(house, client, people)
-    costs = {
-        who: await house.cost(house.sign_in(**client, login=login, password="", challenge="", challenge_method=""))
-        for who, login in people.items()
-    }
+@doors
+async def test_asking_for_a_sign_in_code_costs_the_same_whoever_it_is_about(house: House, door: str) -> None:
+    asking, people = await app_with_people(house, SignInPolicy.OTP, door)
+    await waiting_sign_up(house, asking, people)
+    costs = {who: await house.cost(house.sign_in(asking, login=login, password="")) for who, login in people.items()}
     assert costs["known"][3] is None
     assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}
 
 
-async def test_asking_for_a_reset_costs_the_same_whoever_it_is_about(house: House) -> None:
-    _, client, people = await app_with_people(house, SignInPolicy.NONE)
+@doors
+async def test_asking_for_a_reset_costs_the_same_whoever_it_is_about(house: House, door: str) -> None:
+    asking, people = await app_with_people(house, SignInPolicy.NONE, door)
     emails = {who: login for who, login in people.items() if "@" in login}
-    costs = {who: await house.cost(house.recovery.start(**client, email=email)) for who, email in emails.items()}
+    costs = {who: await house.cost(house.recovery.start(asking, email)) for who, email in emails.items()}
     assert costs["known"][3] is None
     assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}
 
 
+@doors
 @pytest.mark.parametrize("password", ["a long new password", "short"])
-async def test_a_reset_answered_wrong_costs_the_same_whoever_it_is_about(house: House, password: str) -> None:
-    _, client, people = await app_with_people(house, SignInPolicy.NONE)
+async def test_a_reset_answered_wrong_costs_the_same_whoever_it_is_about(
+    house: House, password: str, door: str
+) -> None:
+    asking, people = await app_with_people(house, SignInPolicy.NONE, door)
     costs = {}
     for who in ("known", "disabled", "unknown"):
-        challenge: OpenChallenge = await house.recovery.start(**client, email=people[who])
+        challenge: OpenChallenge = await house.recovery.start(asking, people[who])
         call = house.recovery.complete(handle=challenge.handle, code="000000", password=password)
         costs[who] = await house.cost(call)
     assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}
 
 
+@pytest.mark.parametrize("password", ["a long new password", "short"])
+async def test_a_reset_by_address_answered_wrong_costs_the_same_whoever_it_is_about(
+    house: House, password: str
+) -> None:
+    asking, people = await app_with_people(house, SignInPolicy.NONE, "pages")
+    costs = {}
+    for who in ("known", "disabled", "unknown"):
+        await house.recovery.start(asking, people[who])
+        call = house.recovery.complete_by_email(
+            project=asking.project, email=people[who], code="000000", password=password
+        )
+        costs[who] = await house.cost(call)
+    assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}
+
+
+@doors
 @pytest.mark.parametrize("policy", [SignInPolicy.OTP, SignInPolicy.TWO_STEP])
 async def test_a_hidden_sign_up_costs_the_same_whether_or_not_there_is_an_account(
-    house: House, policy: SignInPolicy
+    house: House, policy: SignInPolicy, door: str
 ) -> None:
-    _, client, people = await app_with_people(house, policy)
+    asking, people = await app_with_people(house, policy, door)
     costs = {
-        who: await house.cost(house.sign_up(**sign_up_of(client, people[who])))
-        for who in ("known", "disabled", "unknown")
+        who: await house.cost(house.sign_up(asking, newcomer(people[who]))) for who in ("known", "disabled", "unknown")
     }
     assert costs["known"][2:] == (1, None)
     assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}

@@ -33,11 +33,11 @@ class SignedIn:
         return await self.engines.codes.issue(self.account, self.app, None, self.engines.clock.now())
 
     async def exchange(self, code: str) -> TokenSet:
-        tokens, _ = await self.engines.sessions.exchange(**self.client, code=code, code_verifier="")
+        tokens, _ = await self.engines.issuance.exchange(**self.client, code=code, code_verifier="")
         return tokens
 
     async def refresh(self, token: str, engines: Engines | None = None) -> TokenSet:
-        tokens, _ = await (engines or self.engines).sessions.refresh(**self.client, refresh_token=token)
+        tokens, _ = await (engines or self.engines).issuance.refresh(**self.client, refresh_token=token)
         return tokens
 
 

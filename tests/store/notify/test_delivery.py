@@ -2,31 +2,28 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
+from store.notify.conftest import ATTEMPTS, Deliver
 from store.notify.mail_server import PASSWORD, USERNAME, MailServer, make_certificate
+from store.notify.watching import deferred, settled, until
 
 from notify_service.delivery import Delivery, RetryPolicy
 from notify_service.metrics import DELIVERIES
-from notify_service.model import Message, Status
+from notify_service.model import Channel, Status
 from notify_service.outbox import Outbox
-from notify_service.transports import Transport
 from notify_service.transports.outbox import OutboxTransport
 from notify_service.transports.smtp import Server, SmtpTransport
 from runtime.clock import ManualClock
 from runtime.postgres import Database
 
 SENDER = Address("Harbour", "no-reply", "example.com")
-ATTEMPTS = 4
-WAIT_SECONDS = 10.0
-Deliver = Callable[..., Any]
 
 
 def smtp(server: MailServer, connections: int = 2, **changed: Any) -> SmtpTransport:
@@ -41,48 +38,6 @@ def smtp(server: MailServer, connections: int = 2, **changed: Any) -> SmtpTransp
         "local_name": "example.com",
     }
     return SmtpTransport(Server(**(facts | changed)), SENDER, connections)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def deliver(database: Database, clock: ManualClock) -> AsyncIterator[Deliver]:
-    """Return a function that starts delivery by a transport; all end with the test."""
-    async with AsyncExitStack() as ending:
-
-        def started(transport: Transport, attempt_timeout_seconds: float = 2.0) -> Delivery:
-            policy = RetryPolicy(ATTEMPTS, timedelta(seconds=2), timedelta(hours=1), jitter=lambda: 1.0)
-            delivery = Delivery(
-                database,
-                transport,
-                clock,
-                policy,
-                attempt_timeout_seconds=attempt_timeout_seconds,
-                poll_seconds=0.02,
-            )
-            delivery.start()
-            ending.push_async_callback(transport.close)
-            ending.push_async_callback(delivery.close, 1.0)
-            return delivery
-
-        yield started
-
-
-async def until(outbox: Outbox, message: Message, holds: Callable[[Message], bool]) -> Message:
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not holds(now := await outbox.get(message.id)):  # noqa: ASYNC110 another process' work shows in rows only
-            await asyncio.sleep(0.01)
-    return now
-
-
-async def settled(outbox: Outbox, message: Message) -> Message:
-    return await until(outbox, message, lambda now: now.status is not Status.PENDING)
-
-
-async def deferred(outbox: Outbox, message: Message, clock: ManualClock, attempts: int = 1) -> Message:
-    def put_off(now: Message) -> bool:
-        due = now.next_attempt_at
-        return now.attempts == attempts and due is not None and due > clock.now()
-
-    return await until(outbox, message, put_off)
 
 
 @asynccontextmanager
@@ -180,7 +135,7 @@ async def test_a_recipient_refused_for_good_is_dead_at_once(
     take: Any, outbox: Outbox, deliver: Deliver, mail_server: MailServer
 ) -> None:
     mail_server.answer_to_recipient = "550 5.1.1 No such mailbox"
-    refused = DELIVERIES.labels("refused")._value.get()
+    refused = DELIVERIES.labels(Channel.MAIL, "refused")._value.get()
     deliver(smtp(mail_server))
 
     dead = await settled(outbox, await take())
@@ -188,7 +143,7 @@ async def test_a_recipient_refused_for_good_is_dead_at_once(
     assert (dead.status, dead.attempts) == (Status.DEAD, 1)
     assert dead.last_error == "the recipient was refused: 550 5.1.1 No such mailbox"
     assert dead.content.code == "482915"
-    assert DELIVERIES.labels("refused")._value.get() == refused + 1
+    assert DELIVERIES.labels(Channel.MAIL, "refused")._value.get() == refused + 1
 
 
 async def test_a_recipient_refused_for_now_is_tried_again(
@@ -426,7 +381,9 @@ async def test_a_nudge_just_before_the_end_does_not_keep_it_from_ending(
     database: Database, clock: ManualClock, ticks: int
 ) -> None:
     policy = RetryPolicy(ATTEMPTS, timedelta(seconds=2), timedelta(hours=1))
-    delivery = Delivery(database, OutboxTransport(), clock, policy, attempt_timeout_seconds=2.0, poll_seconds=60.0)
+    delivery = Delivery(
+        Channel.MAIL, database, OutboxTransport(), clock, policy, attempt_timeout_seconds=2.0, poll_seconds=60.0
+    )
     delivery.start()
     await asyncio.sleep(0.05)
     delivery.nudge()

@@ -9,7 +9,7 @@ import pytest
 
 from notify_service.housekeeping import QueueGauges, Retention
 from notify_service.metrics import OLDEST_DUE_SECONDS, QUEUE
-from notify_service.model import Status
+from notify_service.model import Channel, Status
 from notify_service.outbox import Outbox
 from notify_service.store import messages, queue
 from runtime.clock import ManualClock
@@ -22,7 +22,7 @@ LEASE = timedelta(seconds=60)
 async def claim(database: Database, clock: ManualClock, limit: int = 100) -> list[Any]:
     now = clock.now()
     async with database.acquire() as connection:
-        return await queue.claim(connection, now=now, until=now + LEASE, limit=limit)
+        return await queue.claim(connection, Channel.MAIL, now=now, until=now + LEASE, limit=limit)
 
 
 async def test_a_message_is_stored_as_rendered(take: Any, outbox: Outbox) -> None:

@@ -1,7 +1,6 @@
 """The use cases of user-service over a real PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from functools import partial
 from secrets import token_hex
@@ -9,28 +8,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
 from runtime.clock import ManualClock
-from runtime.errors import GatepostError, Reason
+from runtime.errors import GatepostError, Reason, Rule
 from runtime.postgres import Database
-from user_service.model import EDITABLE, Profile
+from user_service.locations import Locations
+from user_service.model import EDITABLE, Details, Location, Profile
 from user_service.profiles import Profiles
 
-BLANK: dict[str, str | None] = dict.fromkeys(EDITABLE, "") | {"meta": None}
+BLANK: dict[str, Any] = {name: getattr(Details(), name) for name in EDITABLE} | {"birth_date": ""}
 PARALLEL = 20
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def database(postgres: Any) -> AsyncIterator[Database]:
-    database = await Database.connect(postgres.create_database("user_service"))
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
@@ -43,7 +30,7 @@ def project_id() -> UUID:
     return uuid4()
 
 
-async def create(profiles: Profiles, project_id: UUID, user_id: UUID | None = None, **said: str | None) -> Profile:
+async def create(profiles: Profiles, project_id: UUID, user_id: UUID | None = None, **said: Any) -> Profile:
     return await profiles.create(user_id or uuid4(), project_id, BLANK | said)
 
 
@@ -262,4 +249,78 @@ async def test_an_update_of_an_output_only_field_changes_nothing(profiles: Profi
     before = await create(profiles, project_id)
     call = profiles.update(before.user_id, BLANK | {"first_name": "Eve"}, mask=["first_name", "public_id"])
     assert await reason_of(call) is Reason.INVALID_PARAMETER
+    assert await profiles.get(before.user_id) == before
+
+
+@pytest.fixture
+def locations(database: Database) -> Locations:
+    return Locations(database)
+
+
+async def test_where_somebody_is_is_read_back(profiles: Profiles, locations: Locations, project_id: UUID) -> None:
+    await locations.put([Location(7, "Sumatera Selatan")])
+    said: dict[str, Any] = {
+        "location_id": 7,
+        "latitude": -7.25,
+        "longitude": 112.75,
+        "address": "Jl. Tunjungan 1",
+        "badge": True,
+    }
+    created = await create(profiles, project_id, **said)
+    read = await profiles.get(created.user_id)
+    assert {name: getattr(read.details, name) for name in said} == said
+    said = BLANK | {"latitude": 0.0, "longitude": None}
+    after, changed = await profiles.update(
+        created.user_id, said, mask=["location_id", "latitude", "longitude", "badge"]
+    )
+    assert await profiles.get(created.user_id) == after
+    assert (after.details.location_id, after.details.latitude, after.details.longitude) == (0, 0.0, None)
+    assert changed == ("location_id", "latitude", "longitude", "badge")
+
+
+async def test_a_location_that_is_not_listed_is_refused_and_nothing_changes(
+    profiles: Profiles, project_id: UUID
+) -> None:
+    before = await create(profiles, project_id)
+    for call in (
+        create(profiles, project_id, location_id=12345),
+        profiles.update(before.user_id, BLANK | {"location_id": 12345}, mask=["location_id"]),
+    ):
+        with pytest.raises(GatepostError) as caught:
+            await call
+        violation = caught.value.violations[0]
+        assert (caught.value.reason, violation.field, violation.rule) == (
+            Reason.INVALID_PARAMETER,
+            "location_id",
+            Rule.UNKNOWN,
+        )
+    assert await profiles.get(before.user_id) == before
+    assert (await create(profiles, project_id)).number == before.number + 1
+
+
+async def test_a_new_phone_is_not_proven_unless_the_mask_says_so(profiles: Profiles, project_id: UUID) -> None:
+    created = await create(profiles, project_id, phone="+4930901820")
+    assert not created.details.phone_verified
+
+    async def change(mask: list[str], **said: Any) -> tuple[bool, tuple[str, ...]]:
+        after, changed = await profiles.update(created.user_id, BLANK | said, mask=mask)
+        assert await profiles.get(created.user_id) == after
+        return after.details.phone_verified, changed
+
+    assert await change(["phone_verified"], phone_verified=True) == (True, ("phone_verified",))
+    assert await change(["phone", "first_name"], phone="+4930901820", first_name="A") == (True, ("first_name",))
+    assert await change(["phone"], phone="+4930901821") == (False, ("phone",))
+    assert await change(["phone", "phone_verified"], phone="+4930901822", phone_verified=True) == (
+        True,
+        ("phone", "phone_verified"),
+    )
+    assert await change(["phone", "phone_verified"], phone="+4930901823", phone_verified=True) == (True, ("phone",))
+    assert await change(["phone"], phone="") == (False, ("phone",))
+
+
+async def test_no_phone_cannot_be_proven(profiles: Profiles, project_id: UUID) -> None:
+    before = await create(profiles, project_id)
+    call = profiles.update(before.user_id, BLANK | {"phone_verified": True}, mask=["phone_verified"])
+    assert await reason_of(call) is Reason.INVALID_PARAMETER
+    assert await reason_of(create(profiles, project_id, phone_verified=True)) is Reason.INVALID_PARAMETER
     assert await profiles.get(before.user_id) == before

@@ -1,6 +1,7 @@
 """The plan of a stack: addresses, targets, and who gets which secret."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from gatepost_cli.supervisor.plan import Plan, Wanted, plan
 
@@ -17,6 +18,7 @@ def planned(host: str = "127.0.0.1", environ: Mapping[str, str] | None = None) -
         master_key="master",
         dsns={"auth": "a", "users": "u", "notify": "n"},
         valkey_url="unix://v",
+        media=Path("/data/media"),
     )
     return plan(wanted, environ or {})
 
@@ -52,6 +54,12 @@ def test_only_auth_service_gets_the_master_key_and_valkey() -> None:
 
 def test_the_gateway_gets_no_database() -> None:
     assert not [name for name in environments(planned())["gateway"] if name.endswith("_DSN")]
+
+
+def test_pictures_are_kept_in_the_data_folder_unless_the_environment_names_another() -> None:
+    name = "GATEPOST_USERS_MEDIA_DIR"
+    assert environments(planned())["user-service"][name] == "/data/media"
+    assert environments(planned(environ={name: "/elsewhere"}))["user-service"][name] == "/elsewhere"
 
 
 def test_the_outbox_page_is_off_where_others_could_open_it() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from gateway.call import Call
 from gateway.dialect import Dialect, Failure, Rendering, Route, StatusMode
-from gateway.fields import Takes, digits, email, text, text_or_int
+from gateway.fields import Takes, digits, email, text, text_or_int, upload
 from gateway.guards import ANYONE, BEARER
 from gateway.limits import Limit
+from gateway.multipart import Upload
 from gateway.reply import Reply, page, redirect
 from runtime.context import current
 from runtime.errors import STATUS, GatepostError, Reason
@@ -38,6 +39,24 @@ async def echo(call: Call) -> Reply:
     if form.name == "ann" and form.number == "1":
         await call.project()
     return Reply(json={"name": form.name, "number": form.number, "code": form.code, "address": form.address})
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    name: str = text()
+    file: Upload = upload()
+    second: Upload | None = upload(default=None)
+
+
+async def keep(_call: Call, form: Album) -> Reply:
+    return Reply(
+        json={
+            "name": form.name,
+            "bytes": len(form.file.content),
+            "type": form.file.content_type,
+            "second": form.second is not None,
+        }
+    )
 
 
 async def facts(call: Call) -> Reply:
@@ -101,6 +120,7 @@ def toy(**changes: Any) -> Dialect:
             Route("POST", "/toy/echo", echo, ANYONE, Limit.ORDINARY),
             Route("GET", "/toy/asked", echo, ANYONE, Limit.ORDINARY),
             Route("GET POST", "/toy/mixed", echo, ANYONE, Limit.ORDINARY, Takes.QUERY_AND_BODY),
+            Route("POST", "/toy/keep", keep, ANYONE, Limit.UPLOAD, Takes.UPLOAD),
             Route("GET", "/toy/facts", facts, ANYONE, Limit.ORDINARY),
             Route("GET", "/toy/mine", facts, BEARER, Limit.ORDINARY),
             Route("GET", "/toy/away", away, BEARER, Limit.ORDINARY),

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import GatepostError, Reason, Rule
-from user_service.rules import check_mask, clean
+from user_service.rules import check_mask, clean, place_name
 
 
-def refused_fields(**said: str) -> list[str]:
+def refused_fields(**said: str | float | None) -> list[str]:
     with pytest.raises(GatepostError) as caught:
         clean(said)
     assert caught.value.reason is Reason.INVALID_PARAMETER
@@ -176,3 +176,40 @@ def test_a_mask_may_not_name_what_cannot_be_changed(name: str) -> None:
         check_mask(["first_name", name])
     assert caught.value.reason is Reason.INVALID_PARAMETER
     assert [(v.field, v.rule) for v in caught.value.violations] == [("update_mask", Rule.UNKNOWN)]
+
+
+@pytest.mark.parametrize(("field", "limit"), [("latitude", 90.0), ("longitude", 180.0)])
+def test_degrees_are_taken_up_to_the_ends_of_the_earth(field: str, limit: float) -> None:
+    for value in (limit, -limit, 0.0, -7.25, None):
+        assert clean({field: value}) == {field: value}
+    for value in (limit + 0.001, -limit - 0.001, float("nan"), float("inf"), float("-inf")):
+        assert refused_fields(**{field: value}) == [field]
+
+
+def test_a_location_is_an_id_or_none() -> None:
+    assert clean({"location_id": 0}) == {"location_id": 0}
+    assert clean({"location_id": 2**63 - 1}) == {"location_id": 2**63 - 1}
+    assert refused_fields(location_id=-1) == refused_fields(location_id=2**63) == ["location_id"]
+
+
+def test_an_address_is_a_line_of_text() -> None:
+    assert clean({"address": "é" * 200}) == {"address": "é" * 200}
+    assert refused_fields(address="é" * 201) == refused_fields(address="a\nb") == ["address"]
+
+
+@pytest.mark.parametrize("name", ["picture", "cover"])
+def test_pictures_are_not_set_by_a_mask(name: str) -> None:
+    with pytest.raises(GatepostError):
+        check_mask([name])
+
+
+@pytest.mark.parametrize(("given", "expected"), [("Jawa Timur", "Jawa Timur"), (" Bali ", "Bali"), ("e\u0301", "é")])
+def test_the_name_of_a_place_has_no_space_around_it(given: str, expected: str) -> None:
+    assert place_name("name", given) == expected
+
+
+@pytest.mark.parametrize("bad", ["", " ", "a\nb", "\x00", "x" * 101])
+def test_a_place_needs_a_name(bad: str) -> None:
+    with pytest.raises(GatepostError) as caught:
+        place_name("name", bad)
+    assert caught.value.violations[0].field == "name"

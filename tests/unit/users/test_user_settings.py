@@ -21,7 +21,9 @@ def test_keys_and_dsn_are_enough() -> None:
     assert settings.users_postgres_dsn.get_secret_value() == DSN
 
 
-def test_settings_do_not_show_their_secrets() -> None:
+def test_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEPOST_USERS_MEDIA_S3_ACCESS_KEY_ID", "someone")
+    monkeypatch.setenv("GATEPOST_USERS_MEDIA_S3_SECRET_ACCESS_KEY", "canary")
     assert "canary" not in repr(load(UserSettings))
     assert KEY not in repr(load(UserSettings))
 
@@ -60,6 +62,10 @@ def test_an_address_to_listen_on_is_taken(address: str, monkeypatch: pytest.Monk
         ("GATEPOST_USERS_POSTGRES_DSN", "postgresql://someone:a@canary@db.example/users"),
         ("GATEPOST_USERS_POSTGRES_DSN", "postgresql://db.example:canary/users"),
         ("GATEPOST_USERS_POSTGRES_POOL_SIZE", "0"),
+        ("GATEPOST_USERS_MEDIA_S3_ENDPOINT_URL", "canary.example:9000"),
+        ("GATEPOST_USERS_MEDIA_S3_PREFIX", "/canary"),
+        ("GATEPOST_USERS_MEDIA_S3_ACCESS_KEY_ID", "canary"),
+        ("GATEPOST_USERS_PICTURE_WORKERS", "0"),
         ("GATEPOST_SERVICE_KEYS", "canary"),
         ("GATEPOST_SERVICE_KEYS", f"{KEY},canary"),
         ("GATEPOST_SHUTDOWN_GRACE_SECONDS", "soon"),

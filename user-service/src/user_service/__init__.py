@@ -1,1 +1,1 @@
-"""user-service: what is known of a person beyond how he signs in. One profile per account."""
+"""user-service: what is known of a person beyond how he signs in, his pictures, and places he can name."""

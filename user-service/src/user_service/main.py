@@ -5,21 +5,37 @@ from contextlib import AsyncExitStack
 from functools import partial
 from secrets import token_hex
 
+from gatepost.users.v1.locations_pb2_grpc import add_LocationServiceServicer_to_server
+from gatepost.users.v1.pictures_pb2_grpc import add_PictureServiceServicer_to_server
 from gatepost.users.v1.profiles_pb2_grpc import add_ProfileServiceServicer_to_server
 from runtime import logs, metrics
 from runtime.clock import SystemClock
 from runtime.credentials import ServiceKeys
+from runtime.errors import GatepostError
 from runtime.grpc_server import GrpcServer
+from runtime.loops import Loop
 from runtime.migrations import open_migrated
 from runtime.service import settle, unless_stopped
 from runtime.tls import Tls
+from user_service.initials import Initials
+from user_service.locations import Locations
+from user_service.media import Media
+from user_service.media.folder import FolderMedia
+from user_service.pictures import Pictures
 from user_service.profiles import Profiles
-from user_service.rpc import SERVICE_NAME, ProfileRpc
+from user_service.rpc import locations as location_rpc
+from user_service.rpc import pictures as picture_rpc
+from user_service.rpc import profiles as profile_rpc
 from user_service.settings import UserSettings
+from user_service.workers import Workers
 
 NAME = "user-service"
 ALLOWED_CALLERS = frozenset({"gateway", "auth-service", "cli"})
-PUBLIC_ID_BYTES = 16
+ID_BYTES = 16
+DRAWING_QUEUE_SIZE = 256
+DRAWN_KEPT = 1024
+SHIPPING_PAUSE_SECONDS = 1.0
+SWEEP_SECONDS = 10.0
 
 
 async def serve(settings: UserSettings, stop: asyncio.Event) -> None:
@@ -50,7 +66,22 @@ async def serve(settings: UserSettings, stop: asyncio.Event) -> None:
         if database is None:
             return
         ending.push_async_callback(database.close)
-        profiles = Profiles(database, SystemClock(), partial(token_hex, PUBLIC_ID_BYTES))
+        clock = SystemClock()
+        mint_id = partial(token_hex, ID_BYTES)
+        locations = Locations(database)
+        if await unless_stopped(stop, _shipped(locations)) is None:
+            return
+        media = await _media(settings)
+        ending.push_async_callback(media.close)
+        decoding = Workers(
+            "picture", count=settings.users_picture_workers, queue_size=settings.users_picture_queue_size
+        )
+        drawing = Workers("initials", count=1, queue_size=DRAWING_QUEUE_SIZE)
+        ending.callback(decoding.close)
+        ending.callback(drawing.close)
+        pictures = Pictures(database, media, decoding, clock, mint_id)
+        sweep = Loop("picture removal", SWEEP_SECONDS, pictures.sweep)
+
         server = GrpcServer(
             service=NAME,
             listen=settings.users_listen,
@@ -58,10 +89,52 @@ async def serve(settings: UserSettings, stop: asyncio.Event) -> None:
             allowed_callers=ALLOWED_CALLERS,
             tls=Tls.from_settings(settings),
         )
-        server.add(add_ProfileServiceServicer_to_server, ProfileRpc(profiles), SERVICE_NAME)
+        server.add(
+            add_ProfileServiceServicer_to_server,
+            profile_rpc.ProfileRpc(Profiles(database, clock, mint_id)),
+            profile_rpc.SERVICE_NAME,
+        )
+        server.add(
+            add_PictureServiceServicer_to_server,
+            picture_rpc.PictureRpc(pictures, Initials(drawing, DRAWN_KEPT), sweep.nudge),
+            picture_rpc.SERVICE_NAME,
+        )
+        server.add(
+            add_LocationServiceServicer_to_server, location_rpc.LocationRpc(locations), location_rpc.SERVICE_NAME
+        )
         await server.start()
-        ending.push_async_callback(server.stop, settings.shutdown_grace_seconds)
+        sweep.start()
+        ending.push_async_callback(sweep.stop)
+        ending.push_async_callback(server.stop, settings.shutdown_grace_seconds)  # ends first
         checks.add("postgresql", database.ready)
         settle()
         log.info("started", listen=settings.users_listen, port=server.port)
         await stop.wait()
+
+
+async def _shipped(locations: Locations) -> bool:
+    """Put the places that ship in place; PostgreSQL may go away again before that."""
+    while True:
+        try:
+            await locations.ship()
+        except GatepostError:
+            await asyncio.sleep(SHIPPING_PAUSE_SECONDS)
+        else:
+            return True
+
+
+async def _media(settings: UserSettings) -> Media:
+    if not settings.users_media_s3_bucket:
+        return FolderMedia(settings.users_media_dir)
+    from user_service.media.s3 import Bucket, open_bucket  # a second that a folder need not wait for
+
+    return await open_bucket(
+        Bucket(
+            name=settings.users_media_s3_bucket,
+            endpoint_url=settings.users_media_s3_endpoint_url or None,
+            region=settings.users_media_s3_region or None,
+            access_key_id=settings.users_media_s3_access_key_id or None,
+            secret_access_key=settings.users_media_s3_secret_access_key.get_secret_value() or None,
+            prefix=settings.users_media_s3_prefix,
+        )
+    )

@@ -1,8 +1,12 @@
-"""The profile as the core knows it. Neither protobuf nor SQL here; the rules of single fields are in `rules`."""
+"""What the core of user-service speaks of: profiles, pictures, places. Neither protobuf nor SQL here.
+
+The rules of single fields are in `rules`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
+from enum import StrEnum, unique
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +28,12 @@ class Details:
         relationship: At most 40 characters.
         language: BCP 47 tag.
         meta: Free text of the app, at most 16384 bytes of UTF-8; None when absent, which is not empty.
+        location_id: Id of a location; 0 for none.
+        latitude: Degrees north, -90 to 90; None when unknown.
+        longitude: Degrees east, -180 to 180; None when unknown.
+        address: At most 200 characters.
+        phone_verified: Whether the person has proven to hold `phone`, which is not empty then.
+        badge: The mark an operator gives to well-known people.
     """
 
     first_name: str = ""
@@ -36,9 +46,84 @@ class Details:
     relationship: str = ""
     language: str = ""
     meta: str | None = None
+    location_id: int = 0
+    latitude: float | None = None
+    longitude: float | None = None
+    address: str = ""
+    phone_verified: bool = False
+    badge: bool = False
 
 
 EDITABLE = tuple(field.name for field in fields(Details))
+
+
+@unique
+class PictureKind(StrEnum):
+    """What a picture is of, which decides its sizes."""
+
+    AVATAR = "avatar"
+    COVER = "cover"
+    ICON = "icon"
+
+
+@unique
+class PictureSize(StrEnum):
+    """The sizes a picture is kept in; all but the whole are square."""
+
+    WHOLE = "whole"
+    TOPBAR = "topbar"
+    SMALLER = "smaller"
+    SMALL = "small"
+    LARGE = "large"
+    LARGER = "larger"
+
+
+SQUARES: Mapping[PictureSize, int] = {
+    PictureSize.TOPBAR: 20,
+    PictureSize.SMALLER: 32,
+    PictureSize.SMALL: 50,
+    PictureSize.LARGE: 100,
+    PictureSize.LARGER: 170,
+}
+"""Width and height of the square sizes, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """One size of a picture, encoded: its bytes, and `image/png` or `image/jpeg`."""
+
+    content: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that something points to.
+
+    Args:
+        kind: What it is of.
+        content_type: Of the whole; the squares are `image/jpeg`.
+    """
+
+    kind: PictureKind
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place.
+
+    Args:
+        id: 1 and up.
+        name: 1 to 100 characters.
+        parent_id: Of the place it lies in; 0 for none.
+        parent_name: Its name; empty for none.
+    """
+
+    id: int
+    name: str
+    parent_id: int = 0
+    parent_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +137,8 @@ class Profile:
         public_id: 32 random lower-case hex digits, unique.
         details: What is said of the person.
         phone_e164: The phone in E.164 when it could be read as a number, else empty.
+        picture: Id of the picture of the person; empty for none.
+        cover: Id of the wide picture behind it; empty for none.
         version: 1 and up, one more with every change.
         created_at: When it was made, aware.
         updated_at: When it last changed, aware.
@@ -63,6 +150,8 @@ class Profile:
     public_id: str
     details: Details
     phone_e164: str
+    picture: str = ""
+    cover: str = ""
     version: int
     created_at: datetime
     updated_at: datetime
@@ -77,6 +166,18 @@ class Profile:
         return tuple(name for name, value in values.items() if getattr(self.details, name) != value)
 
     def changed(self, values: Mapping[str, Any], *, phone_e164: str, at: datetime) -> "Profile":
-        """Return the next version, with these values of `Details` in place of the present ones."""
+        """Return the next version, with these values of `Details` in place of the present ones.
+
+        A new phone is not proven, unless the values say so.
+        """
+        if values.get("phone", self.details.phone) != self.details.phone:
+            values = {"phone_verified": False, **values}
         details = replace(self.details, **values)
         return replace(self, details=details, phone_e164=phone_e164, version=self.version + 1, updated_at=at)
+
+    def pictured(self, kind: PictureKind, picture_id: str, *, at: datetime) -> "Profile":
+        """Return the next version, with this picture (empty for none) as avatar or cover."""
+        following = replace(self, version=self.version + 1, updated_at=at)
+        if kind is PictureKind.COVER:
+            return replace(following, cover=picture_id)
+        return replace(following, picture=picture_id)

@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from runtime.clock import Clock
-from runtime.errors import GatepostError, Reason, invalid
+from runtime.errors import GatepostError, Reason, Rule, invalid
 from runtime.postgres import Connection, Database
-from user_service import phone, rules, store
+from user_service import phone, rules
 from user_service.model import FIRST_VERSION, Details, Profile
+from user_service.store import locations
+from user_service.store import profiles as store
 
 _MAX_BATCH = 100
 _PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
 _HIGHEST_NUMBER = 2**63 - 1
 
-Said = Mapping[str, str | None]
+Said = Mapping[str, rules.Value]
 """Values as they came, by field of `Details`; `rules.clean` makes them fit to be stored."""
 
 
@@ -125,15 +127,17 @@ class Profiles:
             if changed:
                 phone_e164 = phone.e164(values["phone"]) if "phone" in changed else profile.phone_e164
                 profile = profile.changed(values, phone_e164=phone_e164, at=self._clock.now())
+                await _check(connection, profile.details)
                 await store.update(connection, profile)
         return profile, changed
 
     async def delete(self, user_id: UUID) -> None:
-        """Delete the profile of an account; no error when there is none."""
+        """Delete the profile of an account, and with it its pictures; no error when there is none."""
         async with self._database.acquire() as connection:
             await store.delete(connection, user_id)
 
     async def _insert(self, connection: Connection, user_id: UUID, project_id: UUID, details: Details) -> Profile:
+        await _check(connection, details)
         number = await store.take_number(connection, project_id)
         now = self._clock.now()
         profile = Profile(
@@ -150,6 +154,14 @@ class Profiles:
         if not await store.insert(connection, profile):
             raise _MadeMeanwhile
         return profile
+
+
+async def _check(connection: Connection, details: Details) -> None:
+    """Refuse what no field says by itself."""
+    if details.phone_verified and not details.phone:
+        raise invalid("phone_verified", "The phone_verified field needs a phone.")
+    if details.location_id and not await locations.known(connection, [details.location_id]):
+        raise invalid("location_id", "The location_id field names no location.", Rule.UNKNOWN)
 
 
 def _found(profile: Profile | None) -> Profile:

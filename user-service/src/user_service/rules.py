@@ -4,6 +4,7 @@ Text is Unicode NFC, counted in code points after normalising, without control c
 A biography may have lines and tabs; CRLF becomes LF. `meta` belongs to the app: it is checked, never altered.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +22,13 @@ _MAX_SHRINKING = 4
 _NOT_IN_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogate, line and paragraph separator
 _LINES = frozenset("\n\t")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_HIGHEST_ID = 2**63 - 1
 _NOT_IN_URL = re.compile(r'[\s<>"\\^`{|}]')  # RFC 3986 section 2; a backslash is read differently by different readers
 
-_Rule = Callable[[str, str], Any]
+Value = str | int | float | None
+"""A value as it came. Only `meta`, `latitude` and `longitude` may be None; true and false are of int."""
+
+_Rule = Callable[[str, Any], Any]
 
 
 def _text(limit: int, allowed: frozenset[str] = frozenset()) -> Callable[[str, str], str]:
@@ -93,6 +98,25 @@ def _language(field: str, value: str) -> str:
     return value
 
 
+def _id(field: str, value: int) -> int:
+    if not 0 <= value <= _HIGHEST_ID:
+        raise invalid(field, f"The {field} field must be the id of a location, or 0 for none.")
+    return value
+
+
+def _degrees(limit: float) -> Callable[[str, float], float]:
+    def check(field: str, value: float) -> float:
+        if not (math.isfinite(value) and -limit <= value <= limit):
+            raise invalid(field, f"The {field} field must be between -{limit:g} and {limit:g} degrees.")
+        return value
+
+    return check
+
+
+def _flag(_field: str, value: int) -> bool:
+    return bool(value)
+
+
 _RULES: Mapping[str, _Rule] = {
     "first_name": _text(100),
     "last_name": _text(100),
@@ -104,14 +128,20 @@ _RULES: Mapping[str, _Rule] = {
     "relationship": _text(40),
     "language": _language,
     "meta": _meta,
+    "location_id": _id,
+    "latitude": _degrees(90),
+    "longitude": _degrees(180),
+    "address": _text(200),
+    "phone_verified": _flag,
+    "badge": _flag,
 }
 
 
-def clean(said: Mapping[str, str | None]) -> dict[str, Any]:
+def clean(said: Mapping[str, Value]) -> dict[str, Any]:
     """Return the values as they are to be stored, by field of `Details`, in the order given.
 
     Args:
-        said: Values as they came, by field of `Details`. Only `meta` may be None.
+        said: Values as they came, by field of `Details`.
 
     Raises:
         GatepostError: INVALID_PARAMETER with a violation for each field at fault.
@@ -136,6 +166,18 @@ def check_mask(mask: Sequence[str]) -> None:
     """
     if not set(mask) <= _RULES.keys():
         raise invalid("update_mask", f"The update_mask field may only name {', '.join(_RULES)}.", Rule.UNKNOWN)
+
+
+def place_name(field: str, value: str) -> str:
+    """Return the name of a place as it is to be stored: 1 to 100 characters, without space around them.
+
+    Raises:
+        GatepostError: INVALID_PARAMETER for the field.
+    """
+    name = _text(100)(field, value).strip()
+    if not name:
+        raise invalid(field, f"The {field} field is required.", Rule.REQUIRED)
+    return name
 
 
 def _refuse_controls(field: str, value: str, allowed: frozenset[str]) -> None:

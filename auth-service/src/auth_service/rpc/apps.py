@@ -4,11 +4,13 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from auth_service.apps import Apps
+from auth_service.api_keys import ApiKeys
+from auth_service.apps import AppChanges, Apps, NewApp
 from auth_service.model import AppType
 from auth_service.rpc import convert
 from gatepost.auth.v1 import apps_pb2 as pb
 from gatepost.auth.v1.apps_pb2_grpc import ApiKeyServiceServicer, AppServiceServicer
+from gatepost.auth.v1.projects_pb2 import StringList
 from runtime import paging
 
 Context = ServicerContext[Any, Any]
@@ -26,16 +28,7 @@ class AppRpc(AppServiceServicer):
 
     async def CreateApp(self, request: pb.CreateAppRequest, _context: Context) -> pb.CreateAppResponse:
         """Make an app."""
-        app, secret = await self._apps.create(
-            app_id=convert.uuid(request.id, "id"),
-            project=request.project,
-            name=request.name,
-            app_type=AppType.PUBLIC if request.type == pb.APP_TYPE_PUBLIC else AppType.CONFIDENTIAL,
-            redirect_urls=request.redirect_urls,
-            scopes=request.scopes,
-            origins=request.origins,
-            allow_plain_pkce=request.allow_plain_pkce,
-        )
+        app, secret = await self._apps.create(request.project, new_app(request))
         return pb.CreateAppResponse(app=convert.app_message(app), client_secret=secret)
 
     async def GetApp(self, request: pb.GetAppRequest, _context: Context) -> pb.GetAppResponse:
@@ -54,15 +47,7 @@ class AppRpc(AppServiceServicer):
 
     async def UpdateApp(self, request: pb.UpdateAppRequest, _context: Context) -> pb.UpdateAppResponse:
         """Change an app."""
-        app = await self._apps.update(
-            request.client_id,
-            name=request.name if request.HasField("name") else None,
-            disabled=request.disabled if request.HasField("disabled") else None,
-            allow_plain_pkce=request.allow_plain_pkce if request.HasField("allow_plain_pkce") else None,
-            redirect_urls=request.redirect_urls,
-            origins=request.origins,
-            scopes=request.scopes,
-        )
+        app = await self._apps.update(request.client_id, app_changes(request))
         return pb.UpdateAppResponse(app=convert.app_message(app))
 
     async def CreateAppSecret(
@@ -88,24 +73,56 @@ class ApiKeyRpc(ApiKeyServiceServicer):
     """See proto/gatepost/auth/v1/apps.proto.
 
     Args:
-        apps: The use cases.
+        api_keys: The use cases.
     """
 
-    def __init__(self, apps: Apps) -> None:
-        self._apps = apps
+    def __init__(self, api_keys: ApiKeys) -> None:
+        self._api_keys = api_keys
 
     async def CreateApiKey(self, request: pb.CreateApiKeyRequest, _context: Context) -> pb.CreateApiKeyResponse:
         """Make a key."""
-        key_id = convert.uuid(request.id, "id")
-        key, value = await self._apps.create_key(key_id=key_id, project=request.project, scopes=request.scopes)
+        key, value = await self._api_keys.create(
+            key_id=convert.uuid(request.id, "id"),
+            project=request.project,
+            scopes=request.scopes,
+            networks=request.networks,
+            allow_query_credentials=request.allow_query_credentials,
+            bypass_second_factor=request.bypass_second_factor,
+            status_mode=request.status_mode,
+        )
         return pb.CreateApiKeyResponse(key=convert.key_message(key), token=value)
 
     async def ListApiKeys(self, request: pb.ListApiKeysRequest, _context: Context) -> pb.ListApiKeysResponse:
         """List a project's keys."""
-        found = await self._apps.list_keys(request.project)
+        found = await self._api_keys.list(request.project)
         return pb.ListApiKeysResponse(keys=[convert.key_message(key) for key in found])
 
     async def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, _context: Context) -> pb.RevokeApiKeyResponse:
         """End a key."""
-        await self._apps.revoke_key(convert.uuid(request.id, "id"))
+        await self._api_keys.revoke(convert.uuid(request.id, "id"))
         return pb.RevokeApiKeyResponse()
+
+
+def new_app(request: pb.CreateAppRequest) -> NewApp:
+    """Read an app to be made, but for its project."""
+    return NewApp(
+        id=convert.uuid(request.id, "id"),
+        name=request.name,
+        type=AppType.PUBLIC if request.type == pb.APP_TYPE_PUBLIC else AppType.CONFIDENTIAL,
+        redirect_urls=tuple(request.redirect_urls),
+        scopes=tuple(request.scopes),
+        origins=tuple(request.origins),
+        allow_plain_pkce=request.allow_plain_pkce,
+        description=request.description,
+        website=request.website,
+        icon_picture=request.icon_picture,
+        allow_query_secret=request.allow_query_secret,
+        status_mode=request.status_mode,
+    )
+
+
+def app_changes(request: pb.UpdateAppRequest) -> AppChanges:
+    """Read what is to change of an app: the fields that are set."""
+    said: dict[str, Any] = {field.name: value for field, value in request.ListFields() if field.name != "client_id"}
+    lists = {name: tuple(value.values) for name, value in said.items() if isinstance(value, StringList)}
+    return AppChanges(**said | lists)

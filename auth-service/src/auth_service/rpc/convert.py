@@ -12,7 +12,11 @@ from auth_service.model import (
     App,
     AppSecret,
     AppType,
+    AppUsage,
     Grant,
+    IssuedSession,
+    Link,
+    LinkPurpose,
     NewProfile,
     OpenChallenge,
     Project,
@@ -20,9 +24,19 @@ from auth_service.model import (
     Session,
     SignInPolicy,
     SignInStep,
+    TokenForm,
     TokenSet,
 )
-from gatepost.auth.v1 import accounts_pb2, apps_pb2, grants_pb2, projects_pb2, sign_in_pb2, tokens_pb2
+from gatepost.auth.v1 import (
+    accounts_pb2,
+    apps_pb2,
+    forms_pb2,
+    grants_pb2,
+    links_pb2,
+    projects_pb2,
+    sign_in_pb2,
+    tokens_pb2,
+)
 from runtime.errors import invalid
 
 POLICIES = {
@@ -42,10 +56,24 @@ PURPOSES = {
     sign_in_pb2.CHALLENGE_PURPOSE_EMAIL_CHANGE: Purpose.EMAIL_CHANGE,
     sign_in_pb2.CHALLENGE_PURPOSE_VERIFY: Purpose.VERIFY,
 }
+FORMS = {
+    forms_pb2.TOKEN_FORM_UNSPECIFIED: TokenForm.PAIR,
+    forms_pb2.TOKEN_FORM_PAIR: TokenForm.PAIR,
+    forms_pb2.TOKEN_FORM_SHORT_PAIR: TokenForm.SHORT_PAIR,
+    forms_pb2.TOKEN_FORM_SINGLE: TokenForm.SINGLE,
+    forms_pb2.TOKEN_FORM_SESSION_KEY: TokenForm.SESSION_KEY,
+    forms_pb2.TOKEN_FORM_WEB: TokenForm.WEB,
+}
+_LINK_PURPOSES = {
+    LinkPurpose.VERIFY_EMAIL: links_pb2.LINK_PURPOSE_VERIFY_EMAIL,
+    LinkPurpose.UNDO_EMAIL_CHANGE: links_pb2.LINK_PURPOSE_UNDO_EMAIL_CHANGE,
+    LinkPurpose.KEEP_ACCOUNT: links_pb2.LINK_PURPOSE_KEEP_ACCOUNT,
+}
 _PAGE = 100
 _POLICY_NUMBERS = {value: key for key, value in POLICIES.items()}
 _STATE_NUMBERS = {value: key for key, value in STATES.items()}
 _PURPOSE_NUMBERS = {value: key for key, value in PURPOSES.items()}
+_FORM_NUMBERS = {value: key for key, value in FORMS.items()}
 _APP_TYPES = {
     AppType.CONFIDENTIAL: apps_pb2.APP_TYPE_CONFIDENTIAL,
     AppType.PUBLIC: apps_pb2.APP_TYPE_PUBLIC,
@@ -75,6 +103,17 @@ def policy(number: projects_pb2.SignInPolicy.ValueType) -> SignInPolicy:
     return POLICIES[number]
 
 
+def form(number: forms_pb2.TokenForm.ValueType) -> TokenForm:
+    """Read a form of tokens; unspecified means PAIR.
+
+    Raises:
+        GatepostError: INVALID_PARAMETER if it is unknown.
+    """
+    if number not in FORMS:
+        raise invalid("form", "The form is not known.")
+    return FORMS[number]
+
+
 def timestamp(value: datetime) -> Timestamp:
     """Return a time as a message."""
     message = Timestamp()
@@ -100,6 +139,12 @@ def new_profile(message: accounts_pb2.NewProfile) -> NewProfile:
         last_name=message.last_name,
         phone=message.phone,
         meta=message.meta if message.HasField("meta") else None,
+        gender=message.gender,
+        birth_date=message.birth_date,
+        location_id=message.location_id,
+        latitude=message.latitude if message.HasField("latitude") else None,
+        longitude=message.longitude if message.HasField("longitude") else None,
+        language=message.language,
     )
 
 
@@ -119,6 +164,12 @@ def project_message(project: Project) -> projects_pb2.Project:
         disabled=project.disabled,
         access_token_seconds=project.access_token_seconds,
         refresh_token_seconds=project.refresh_token_seconds,
+        display_name=project.display_name,
+        accent_color=project.accent_color,
+        logo_picture=project.logo_picture,
+        status_modes=project.status_modes,
+        user_apps=project.user_apps,
+        switches=project.switches,
     )
 
 
@@ -127,8 +178,8 @@ def secret_message(secret: AppSecret) -> apps_pb2.AppSecret:
     return apps_pb2.AppSecret(id=str(secret.id), hint=secret.hint, create_time=timestamp(secret.created_at))
 
 
-def app_message(app: App) -> apps_pb2.App:
-    """Return an app as a message."""
+def app_message(app: App, *, with_secrets: bool = True) -> apps_pb2.App:
+    """Return an app as a message; its secrets are without their values anyway."""
     return apps_pb2.App(
         id=str(app.id),
         client_id=app.client_id,
@@ -141,14 +192,28 @@ def app_message(app: App) -> apps_pb2.App:
         allow_plain_pkce=app.allow_plain_pkce,
         disabled=app.disabled,
         create_time=timestamp(app.created_at),
-        secrets=[secret_message(secret) for secret in app.secrets],
+        secrets=[secret_message(secret) for secret in app.secrets] if with_secrets else [],
+        description=app.description,
+        website=app.website,
+        icon_picture=app.icon_picture,
+        allow_query_secret=app.allow_query_secret,
+        status_mode=app.status_mode,
+        owner_id=str(app.owner_id or ""),
     )
 
 
 def key_message(key: ApiKey) -> apps_pb2.ApiKey:
     """Return an API key, without its value, as a message."""
     return apps_pb2.ApiKey(
-        id=str(key.id), project=key.project, scopes=key.scopes, hint=key.hint, create_time=timestamp(key.created_at)
+        id=str(key.id),
+        project=key.project,
+        scopes=key.scopes,
+        hint=key.hint,
+        create_time=timestamp(key.created_at),
+        networks=key.networks,
+        allow_query_credentials=key.allow_query_credentials,
+        bypass_second_factor=key.bypass_second_factor,
+        status_mode=key.status_mode,
     )
 
 
@@ -164,6 +229,10 @@ def account_message(account: Account) -> accounts_pb2.Account:
         username=account.username,
         create_time=timestamp(account.created_at),
         update_time=timestamp(account.updated_at),
+        project_id=str(account.project_id),
+        language=account.language,
+        close_time=timestamp(account.closing_at) if account.closing_at else None,
+        has_password=account.has_password,
     )
 
 
@@ -177,6 +246,20 @@ def session_message(session: Session) -> tokens_pb2.Session:
         scopes=session.scopes,
         create_time=timestamp(session.created_at),
         refresh_time=timestamp(session.rotated_at),
+        form=_FORM_NUMBERS[session.form],
+        last_use_time=timestamp(session.last_used_at or session.rotated_at),
+        user_agent=session.user_agent,
+        client_address=session.client_address,
+        app_name=session.app_name,
+    )
+
+
+def issued_message(session: IssuedSession) -> sign_in_pb2.IssuedSession:
+    """Return a session made without an app as a message."""
+    return sign_in_pb2.IssuedSession(
+        token=session.token,
+        expire_time=timestamp(session.expires_at),
+        account=account_message(session.account),
     )
 
 
@@ -206,7 +289,24 @@ def step_message(step: SignInStep) -> sign_in_pb2.SignInResult:
         return sign_in_pb2.SignInResult(
             policy=_POLICY_NUMBERS[step.policy], challenge=challenge_message(step.challenge)
         )
+    if step.session is not None:
+        return sign_in_pb2.SignInResult(policy=_POLICY_NUMBERS[step.policy], session=issued_message(step.session))
     return sign_in_pb2.SignInResult(policy=_POLICY_NUMBERS[step.policy], code=step.code or "")
+
+
+def link_message(link: Link) -> links_pb2.Link:
+    """Return a mailed link, without its token, as a message."""
+    return links_pb2.Link(
+        purpose=_LINK_PURPOSES[link.purpose],
+        project=link.project,
+        email=link.data.get("email", ""),
+        expire_time=timestamp(link.expires_at),
+    )
+
+
+def usage_message(usage: AppUsage) -> apps_pb2.AppUsage:
+    """Return what an app did on one day as a message."""
+    return apps_pb2.AppUsage(day=usage.day, sign_ins=usage.sign_ins, users=usage.users, failures=usage.failures)
 
 
 def grant_message(grant: Grant) -> grants_pb2.Grant:

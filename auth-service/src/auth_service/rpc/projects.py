@@ -4,7 +4,7 @@ from typing import Any
 
 from grpc.aio import ServicerContext
 
-from auth_service.projects import Projects
+from auth_service.projects import ProjectChanges, Projects
 from auth_service.rpc import convert
 from gatepost.auth.v1 import projects_pb2 as pb
 from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceServicer
@@ -51,18 +51,28 @@ class ProjectRpc(ProjectServiceServicer):
 
     async def UpdateProject(self, request: pb.UpdateProjectRequest, _context: Context) -> pb.UpdateProjectResponse:
         """Change a project."""
-        project = await self._projects.update(
-            request.name,
-            policy=convert.policy(request.sign_in_policy) if request.HasField("sign_in_policy") else None,
-            roles=request.roles,
-            self_assignable_roles=request.self_assignable_roles.values
-            if request.HasField("self_assignable_roles")
-            else None,
-            hosts=request.hosts.values if request.HasField("hosts") else None,
-            disabled=request.disabled if request.HasField("disabled") else None,
-        )
+        project = await self._projects.update(request.name, _changes(request))
         return pb.UpdateProjectResponse(project=convert.project_message(project))
 
     async def ResolveProject(self, request: pb.ResolveProjectRequest, _context: Context) -> pb.ResolveProjectResponse:
         """Find the project of a host name."""
         return pb.ResolveProjectResponse(project=convert.project_message(await self._projects.resolve(request.host)))
+
+
+def _changes(request: pb.UpdateProjectRequest) -> ProjectChanges:
+    return ProjectChanges(
+        policy=convert.policy(request.sign_in_policy) if request.HasField("sign_in_policy") else None,
+        roles=request.roles,
+        self_assignable_roles=request.self_assignable_roles.values
+        if request.HasField("self_assignable_roles")
+        else None,
+        hosts=request.hosts.values if request.HasField("hosts") else None,
+        disabled=request.disabled if request.HasField("disabled") else None,
+        dialects=request.dialects.values if request.HasField("dialects") else None,
+        display_name=request.display_name if request.HasField("display_name") else None,
+        accent_color=request.accent_color if request.HasField("accent_color") else None,
+        logo_picture=request.logo_picture if request.HasField("logo_picture") else None,
+        status_modes=request.status_modes,
+        user_apps=request.user_apps if request.HasField("user_apps") else None,
+        switches=request.switches.values if request.HasField("switches") else None,
+    )

@@ -2,22 +2,35 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from asyncpg import Record, UniqueViolationError
 
 from auth_service.model import Account, AccountState, NewProfile, Registration
+from auth_service.store import links
 from runtime.postgres import Connection
 
 COLUMNS = """a.id AS account_id, a.project_id, p.name AS project_name, a.state, a.role,
     a.security_version AS account_version, a.created_at AS account_created_at, a.updated_at,
-    coalesce(e.value, '') AS email, e.verified_at, coalesce(u.value, '') AS username"""
+    p.display_name AS brand, p.accent_color, a.language, a.closing_at, coalesce(e.value, '') AS email, e.verified_at,
+    coalesce(u.value, '') AS username,
+    EXISTS (SELECT FROM credentials k WHERE k.account_id = a.id AND k.kind = 'password') AS has_password"""
 JOINS = """JOIN projects p ON p.id = a.project_id
     LEFT JOIN identifiers e ON e.account_id = a.id AND e.kind = 'email'
     LEFT JOIN identifiers u ON u.account_id = a.id AND u.kind = 'username'"""
 _SELECT = f"SELECT {COLUMNS} FROM accounts a {JOINS} "  # noqa: S608 constants
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """What somebody goes by: `email`, `username`, `phone` or `external`, as he gave it."""
+
+    kind: str
+    value: str
+    verified_at: datetime | None
 
 
 def from_record(row: Record) -> Account:
@@ -34,14 +47,19 @@ def from_record(row: Record) -> Account:
         username=row["username"],
         created_at=row["account_created_at"],
         updated_at=row["updated_at"],
+        language=row["language"],
+        closing_at=row["closing_at"],
+        has_password=row["has_password"],
+        brand=row["brand"],
+        accent_color=row["accent_color"],
     )
 
 
 async def insert(connection: Connection, account: Account) -> bool:
     """Add an account row; False if its id is taken."""
     done = await connection.fetchval(
-        "INSERT INTO accounts (id, project_id, state, role, security_version, created_at, updated_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING true",
+        "INSERT INTO accounts (id, project_id, state, role, security_version, created_at, updated_at, language) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING RETURNING true",
         account.id,
         account.project_id,
         account.state,
@@ -49,6 +67,7 @@ async def insert(connection: Connection, account: Account) -> bool:
         account.security_version,
         account.created_at,
         account.updated_at,
+        account.language,
     )
     return bool(done)
 
@@ -56,7 +75,7 @@ async def insert(connection: Connection, account: Account) -> bool:
 async def insert_identifier(
     connection: Connection, account: Account, kind: str, value: str, normalized: str, verified_at: datetime | None
 ) -> bool:
-    """Give an account an identifier; False if another account of the project has it."""
+    """Give an account an identifier; False if another account of the project has it, or an address is kept for one."""
     try:
         async with connection.transaction():
             await connection.execute(
@@ -69,9 +88,40 @@ async def insert_identifier(
                 account.id,
                 verified_at,
             )
-    except UniqueViolationError:
+            if kind == "email":  # after the insert, which has waited for whoever is just leaving this address
+                await _demand_not_kept(connection, account, normalized)
+    except (UniqueViolationError, _KeptError):
         return False
     return True
+
+
+class _KeptError(Exception):
+    """Rolls an insert back: the address is kept for another account."""
+
+
+async def _demand_not_kept(connection: Connection, account: Account, normalized: str) -> None:
+    kept = await links.fetch_reservation(connection, account.project_id, normalized)
+    if kept is not None and kept[0] != account.id:
+        raise _KeptError
+
+
+async def replace_identifier(
+    connection: Connection, account: Account, kind: str, value: str, normalized: str, verified_at: datetime | None
+) -> bool:
+    """Give an account an identifier in place of the one of the kind; False as for `insert_identifier`.
+
+    When it is, the transaction can only be rolled back.
+    """
+    await connection.execute("DELETE FROM identifiers WHERE account_id = $1 AND kind = $2", account.id, kind)
+    return await insert_identifier(connection, account, kind, value, normalized, verified_at)
+
+
+async def fetch_identifiers(connection: Connection, account_id: UUID) -> list[Identifier]:
+    """Return what an account goes by."""
+    rows = await connection.fetch(
+        "SELECT kind, value, verified_at FROM identifiers WHERE account_id = $1 ORDER BY kind, value", account_id
+    )
+    return [Identifier(*row.values()) for row in rows]
 
 
 async def verify_email(connection: Connection, account_id: UUID, now: datetime) -> None:
@@ -112,9 +162,14 @@ async def drop_password(connection: Connection, account_id: UUID) -> None:
     await connection.execute("DELETE FROM credentials WHERE account_id = $1 AND kind = 'password'", account_id)
 
 
-async def fetch(connection: Connection, account_id: UUID) -> Account | None:
-    """Return an account."""
-    row = await connection.fetchrow(_SELECT + "WHERE a.id = $1", account_id)
+async def drop_external(connection: Connection, account_id: UUID) -> None:
+    """Take an account's external identities away."""
+    await connection.execute("DELETE FROM identifiers WHERE account_id = $1 AND kind = 'external'", account_id)
+
+
+async def fetch(connection: Connection, account_id: UUID, *, lock: bool = False) -> Account | None:
+    """Return an account, locked for a change if asked."""
+    row = await connection.fetchrow(_SELECT + "WHERE a.id = $1" + (" FOR UPDATE OF a" if lock else ""), account_id)
     return from_record(row) if row else None
 
 
@@ -131,6 +186,23 @@ async def fetch_by_identifier(
         normalized,
     )
     return (from_record(row), row["hash"]) if row else None
+
+
+async def fetch_holder(connection: Connection, project_id: UUID, normalized: str) -> Account | None:
+    """Return the account that has an address in a project, or that the address is kept for, with it as its address.
+
+    One statement in every case, so that the time it takes says nothing.
+    """
+    row = await connection.fetchrow(
+        f"SELECT {COLUMNS}, h.kept FROM (SELECT account_id, NULL AS kept FROM identifiers "  # noqa: S608 constants
+        "WHERE project_id = $1 AND kind = 'email' AND normalized = $2 UNION ALL "
+        "SELECT l.account_id, l.data ->> 'email' FROM links l JOIN accounts o ON o.id = l.account_id "
+        "WHERE l.purpose = 'undo-email-change' AND l.used_at IS NULL AND l.data ->> 'normalized' = $2 "
+        f"AND o.project_id = $1) h JOIN accounts a ON a.id = h.account_id {JOINS} ORDER BY h.kept NULLS FIRST LIMIT 1",
+        project_id,
+        normalized,
+    )
+    return replace(from_record(row), email=row["kept"] or row["email"]) if row else None
 
 
 async def fetch_password_hash(connection: Connection, account_id: UUID) -> str | None:
@@ -156,18 +228,58 @@ async def fetch_page(
 
 
 async def update_state(connection: Connection, account_id: UUID, state: AccountState, now: datetime) -> None:
-    """Change an account's state; whatever it is, tokens from before are dead."""
+    """Change an account's state; whatever it is, tokens from before are dead. An active one is closing no more."""
     await connection.execute(
-        "UPDATE accounts SET state = $2, security_version = security_version + 1, updated_at = $3 WHERE id = $1",
+        "UPDATE accounts SET state = $2, security_version = security_version + 1, updated_at = $3, "
+        "closing_at = CASE WHEN $2 = 'active' THEN NULL ELSE closing_at END WHERE id = $1",
         account_id,
         state,
         now,
     )
 
 
+async def close(connection: Connection, account_id: UUID, closing_at: datetime, now: datetime) -> None:
+    """Disable an account until it is deleted."""
+    await connection.execute(
+        "UPDATE accounts SET state = 'disabled', closing_at = $2, updated_at = $3 WHERE id = $1",
+        account_id,
+        closing_at,
+        now,
+    )
+
+
+async def keep(connection: Connection, account_id: UUID, now: datetime) -> None:
+    """Take a closing back."""
+    await connection.execute(
+        "UPDATE accounts SET state = 'active', closing_at = NULL, updated_at = $2 "
+        "WHERE id = $1 AND closing_at IS NOT NULL",
+        account_id,
+        now,
+    )
+
+
+async def fetch_due_closing(connection: Connection, now: datetime) -> Account | None:
+    """Return and lock one closed account that is due to be deleted and that no other instance is working on.
+
+    None is due while a change of its address can be undone: perhaps it was not its owner who closed it.
+    """
+    row = await connection.fetchrow(
+        _SELECT + "WHERE a.closing_at <= $1 AND NOT EXISTS (SELECT FROM links l WHERE l.account_id = a.id "
+        "AND l.purpose = 'undo-email-change' AND l.used_at IS NULL AND l.expires_at > $1) "
+        "ORDER BY a.closing_at LIMIT 1 FOR UPDATE OF a SKIP LOCKED",
+        now,
+    )
+    return from_record(row) if row else None
+
+
 async def update_role(connection: Connection, account_id: UUID, role: str, now: datetime) -> None:
     """Change an account's role; it is read anew for every token check."""
     await connection.execute("UPDATE accounts SET role = $2, updated_at = $3 WHERE id = $1", account_id, role, now)
+
+
+async def update_language(connection: Connection, account_id: UUID, language: str) -> None:
+    """Keep which language a user was last seen to prefer."""
+    await connection.execute("UPDATE accounts SET language = $2 WHERE id = $1", account_id, language)
 
 
 async def bump_security_version(connection: Connection, account_id: UUID, expected: int, now: datetime) -> bool:
@@ -194,10 +306,11 @@ async def put_registration(connection: Connection, registration: Registration) -
     """
     sql = (
         "INSERT INTO registrations (project_id, email_normalized, account_id, email, password_hash, profile, "
-        "created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+        "created_at, expires_at, username, identity) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
         "ON CONFLICT (project_id, email_normalized) DO UPDATE SET "
         "account_id = excluded.account_id, email = excluded.email, password_hash = excluded.password_hash, "
-        "profile = excluded.profile, created_at = excluded.created_at, expires_at = excluded.expires_at"
+        "profile = excluded.profile, created_at = excluded.created_at, expires_at = excluded.expires_at, "
+        "username = excluded.username, identity = excluded.identity"
     )
     try:
         await connection.execute(
@@ -207,13 +320,21 @@ async def put_registration(connection: Connection, registration: Registration) -
             registration.account_id,
             registration.email,
             registration.password_hash,
-            json.dumps(asdict(registration.profile)),
+            json.dumps(_said(registration.profile)),
             registration.created_at,
             registration.expires_at,
+            registration.username,
+            registration.identity,
         )
     except UniqueViolationError:
         return False
     return True
+
+
+def _said(profile: NewProfile) -> dict[str, Any]:
+    """Return what was said of a profile; what was not is left out, so that an older release can read the rest."""
+    empty = asdict(NewProfile())
+    return {name: value for name, value in asdict(profile).items() if value != empty[name]}
 
 
 def _registration(row: Record) -> Registration:
@@ -226,12 +347,14 @@ def _registration(row: Record) -> Registration:
         profile=NewProfile(**json.loads(row["profile"])),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
+        username=row["username"],
+        identity=row["identity"],
     )
 
 
 _REGISTRATION = (
-    "SELECT project_id, email_normalized, account_id, email, password_hash, profile, created_at, expires_at "
-    "FROM registrations "
+    "SELECT project_id, email_normalized, account_id, email, password_hash, profile, created_at, expires_at, "
+    "username, identity FROM registrations "
 )
 
 

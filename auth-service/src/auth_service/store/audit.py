@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from auth_service.model import AppUsage
 from runtime.postgres import Connection
 
 
@@ -50,3 +51,18 @@ async def fetch_page(connection: Connection, account_id: UUID | None, before_id:
         limit,
     )
     return [Event(*row.values()) for row in rows]
+
+
+async def fetch_usage(connection: Connection, client_id: str, since: datetime) -> list[AppUsage]:
+    """Return what an app did since a time, by UTC day, oldest first; days without use are left out."""
+    rows = await connection.fetch(
+        "SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, "
+        "count(*) FILTER (WHERE action = 'session.create' AND outcome = 'success'), "
+        "count(DISTINCT account_id) FILTER (WHERE action = 'session.create' AND outcome = 'success'), "
+        "count(*) FILTER (WHERE outcome IN ('code_invalid', 'token_invalid', 'token_expired')) "
+        "FROM audit_events WHERE client_id = $1 AND client_id <> '' AND at >= $2 "
+        "AND action IN ('session.create', 'session.refresh') GROUP BY day ORDER BY day",
+        client_id,
+        since,
+    )
+    return [AppUsage(*row.values()) for row in rows]

@@ -1,5 +1,6 @@
 """Projects in PostgreSQL."""
 
+import json
 from uuid import UUID
 
 from asyncpg import Record
@@ -9,7 +10,8 @@ from runtime.postgres import Connection
 
 COLUMNS = (
     "id, name, sign_in_policy, roles, self_assignable_roles, hosts, dialects, password_min_length, allow_plain_pkce, "
-    "access_token_seconds, refresh_token_seconds, disabled, created_at"
+    "access_token_seconds, refresh_token_seconds, disabled, created_at, display_name, accent_color, logo_picture, "
+    "status_modes, user_apps, switches"
 )
 
 
@@ -29,14 +31,20 @@ def from_record(row: Record, prefix: str = "") -> Project:
         refresh_token_seconds=row[prefix + "refresh_token_seconds"],
         disabled=row[prefix + "disabled"],
         created_at=row[prefix + "created_at"],
+        display_name=row[prefix + "display_name"],
+        accent_color=row[prefix + "accent_color"],
+        logo_picture=row[prefix + "logo_picture"],
+        status_modes=json.loads(row[prefix + "status_modes"]),
+        user_apps=row[prefix + "user_apps"],
+        switches=tuple(row[prefix + "switches"]),
     )
 
 
 async def insert(connection: Connection, project: Project) -> bool:
     """Add a project; False if its name or id is taken."""
     done = await connection.fetchval(
-        f"INSERT INTO projects ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "  # noqa: S608
-        "ON CONFLICT DO NOTHING RETURNING true",
+        f"INSERT INTO projects ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "  # noqa: S608
+        "$14, $15, $16, $17, $18, $19) ON CONFLICT DO NOTHING RETURNING true",
         project.id,
         project.name,
         project.sign_in_policy,
@@ -50,6 +58,12 @@ async def insert(connection: Connection, project: Project) -> bool:
         project.refresh_token_seconds,
         project.disabled,
         project.created_at,
+        project.display_name,
+        project.accent_color,
+        project.logo_picture,
+        json.dumps(dict(project.status_modes)),
+        project.user_apps,
+        project.switches,
     )
     return bool(done)
 
@@ -57,14 +71,22 @@ async def insert(connection: Connection, project: Project) -> bool:
 async def update(connection: Connection, project: Project) -> None:
     """Store what an operator can change of a project."""
     await connection.execute(
-        "UPDATE projects SET sign_in_policy = $2, roles = $3, self_assignable_roles = $4, hosts = $5, disabled = $6 "
-        "WHERE id = $1",
+        "UPDATE projects SET sign_in_policy = $2, roles = $3, self_assignable_roles = $4, hosts = $5, disabled = $6, "
+        "dialects = $7, display_name = $8, accent_color = $9, logo_picture = $10, status_modes = $11, user_apps = $12, "
+        "switches = $13 WHERE id = $1",
         project.id,
         project.sign_in_policy,
         project.roles,
         project.self_assignable_roles,
         project.hosts,
         project.disabled,
+        project.dialects,
+        project.display_name,
+        project.accent_color,
+        project.logo_picture,
+        json.dumps(dict(project.status_modes)),
+        project.user_apps,
+        project.switches,
     )
 
 

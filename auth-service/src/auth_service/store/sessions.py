@@ -6,24 +6,35 @@ from uuid import UUID
 
 from asyncpg import Record, UniqueViolationError
 
-from auth_service.model import Account, Session
+from auth_service.model import Account, Session, TokenForm
 from auth_service.store import accounts
 from runtime.postgres import Connection
 
-_COLUMNS = """s.id AS session_id, s.account_id AS session_account_id, s.app_id, ap.client_id, s.scopes, s.salt,
+_COLUMNS = """s.id AS session_id, s.account_id AS session_account_id, s.app_id, coalesce(ap.client_id, '') AS client_id,
+    coalesce(ap.name, '') AS app_name, s.scopes, s.salt, s.form, s.last_used_at, s.user_agent, s.client_address,
     s.generation, s.security_version AS session_version, s.authenticated_at, s.created_at AS session_created_at,
     s.rotated_at, s.expires_at, s.ends_at, s.revoked_at"""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A session with what decides whether it lives."""
+    """A session with what decides whether it lives; `status_mode` is its app's, empty for none of its own."""
 
     session: Session
     account: Account
     client_disabled: bool
+    dialects: tuple[str, ...]
+    status_mode: str
     access_token_seconds: int
     refresh_token_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """What an account's sessions say of a client: whether there were any from a known one, and whether from this."""
+
+    any: bool
+    this: bool
 
 
 def _session(row: Record) -> Session:
@@ -42,16 +53,31 @@ def _session(row: Record) -> Session:
         expires_at=row["expires_at"],
         ends_at=row["ends_at"],
         revoked=row["revoked_at"] is not None,
+        form=TokenForm(row["form"]),
+        last_used_at=row["last_used_at"] or row["rotated_at"],
+        user_agent=row["user_agent"],
+        client_address=row["client_address"],
+        app_name=row["app_name"],
     )
 
 
-async def insert(connection: Connection, session: Session, code_hash: bytes) -> bool:
-    """Add a session; False if its account is not active at its security version, or the code is spent."""
+async def insert(
+    connection: Connection, session: Session, *, code_hash: bytes | None = None, key_hash: bytes | None = None
+) -> bool:
+    """Add a session; False if its account is not active at its security version, or the code is spent.
+
+    Args:
+        connection: Of the transaction that opens it.
+        session: As it will be.
+        code_hash: Of the code that it was opened with; none if it was opened without an app.
+        key_hash: Of its one token; none if its tokens are computed.
+    """
     try:
         done = await connection.fetchval(
             "INSERT INTO sessions (id, account_id, app_id, scopes, salt, generation, security_version, code_hash, "
-            "authenticated_at, created_at, rotated_at, expires_at, ends_at) "
-            "SELECT $1, a.id, $3, $4, $5, $6, a.security_version, $8, $9, $10, $11, $12, $13 FROM accounts a "
+            "authenticated_at, created_at, rotated_at, expires_at, ends_at, form, key_hash, last_used_at, user_agent, "
+            "client_address) SELECT $1, a.id, $3, $4, $5, $6, a.security_version, $8, $9, $10, $11, $12, $13, $14, "
+            "$15, $16, $17, $18 FROM accounts a "
             "WHERE a.id = $2 AND a.state = 'active' AND a.security_version = $7 FOR SHARE RETURNING true",
             session.id,
             session.account_id,
@@ -66,38 +92,84 @@ async def insert(connection: Connection, session: Session, code_hash: bytes) -> 
             session.rotated_at,
             session.expires_at,
             session.ends_at,
+            session.form,
+            key_hash,
+            session.last_used_at,
+            session.user_agent,
+            session.client_address,
         )
     except UniqueViolationError:
         return False
     return bool(done)
 
 
+def _found(row: Record) -> Found:
+    return Found(
+        session=_session(row),
+        account=accounts.from_record(row),
+        client_disabled=row["client_disabled"],
+        dialects=tuple(row["dialects"]),
+        status_mode=row["status_mode"],
+        access_token_seconds=row["access_token_seconds"],
+        refresh_token_seconds=row["refresh_token_seconds"],
+    )
+
+
+_FIND = (
+    f"SELECT {_COLUMNS}, {accounts.COLUMNS}, p.dialects, p.access_token_seconds, p.refresh_token_seconds, "  # noqa: S608
+    "coalesce(ap.disabled, false) OR p.disabled AS client_disabled, coalesce(ap.status_mode, '') AS status_mode "
+    f"FROM sessions s LEFT JOIN apps ap ON ap.id = s.app_id JOIN accounts a ON a.id = s.account_id {accounts.JOINS} "
+)
+
+
 async def fetch(connection: Connection, session_id: UUID) -> Found | None:
     """Return a session with its account and app, whatever their state."""
-    row = await connection.fetchrow(
-        f"SELECT {_COLUMNS}, {accounts.COLUMNS}, p.access_token_seconds, p.refresh_token_seconds, "  # noqa: S608
-        "ap.disabled OR p.disabled AS client_disabled "
-        f"FROM sessions s JOIN apps ap ON ap.id = s.app_id JOIN accounts a ON a.id = s.account_id {accounts.JOINS} "
-        "WHERE s.id = $1",
+    row = await connection.fetchrow(_FIND + "WHERE s.id = $1", session_id)
+    return _found(row) if row else None
+
+
+async def fetch_by_key(connection: Connection, key_hash: bytes) -> Found | None:
+    """Return the session of a token that is not computed, with its account and app, whatever their state."""
+    row = await connection.fetchrow(_FIND + "WHERE s.key_hash = $1", key_hash)
+    return _found(row) if row else None
+
+
+async def touch(
+    connection: Connection, session_id: UUID, now: datetime, expires_at: datetime, before: datetime
+) -> None:
+    """Note that a session is used and let it live on, unless that was noted after a time."""
+    await connection.execute(
+        "UPDATE sessions SET last_used_at = $2, expires_at = greatest(expires_at, $3) WHERE id = $1 "
+        "AND revoked_at IS NULL AND coalesce(last_used_at, rotated_at) <= $4",
         session_id,
+        now,
+        expires_at,
+        before,
     )
-    if row is None:
-        return None
-    return Found(
-        _session(row),
-        accounts.from_record(row),
-        row["client_disabled"],
-        row["access_token_seconds"],
-        row["refresh_token_seconds"],
+
+
+async def acquaintance(
+    connection: Connection, account_id: UUID, user_agent: str, client_address: str, since: datetime
+) -> Acquaintance:
+    """Say what an account's sessions since a time know of a client."""
+    row = await connection.fetchrow(
+        "SELECT count(*) > 0 AS any_known, coalesce(bool_or(user_agent = $2 AND client_address = $3), false) AS this "
+        "FROM sessions WHERE account_id = $1 AND created_at > $4 AND (user_agent <> '' OR client_address <> '')",
+        account_id,
+        user_agent,
+        client_address,
+        since,
     )
+    assert row is not None  # noqa: S101 an aggregate returns its row
+    return Acquaintance(row["any_known"], row["this"])
 
 
 async def rotate(connection: Connection, session: Session, now: datetime, expires_at: datetime) -> bool:
     """Move a session to its next generation; False if it is not live at this generation any more."""
     done = await connection.fetchval(
-        "UPDATE sessions s SET generation = s.generation + 1, rotated_at = $3, expires_at = $4 FROM accounts a "
-        "WHERE s.id = $1 AND s.generation = $2 AND s.revoked_at IS NULL AND a.id = s.account_id AND a.state = 'active' "
-        "AND a.security_version = s.security_version RETURNING true",
+        "UPDATE sessions s SET generation = s.generation + 1, rotated_at = $3, expires_at = $4, last_used_at = $3 "
+        "FROM accounts a WHERE s.id = $1 AND s.generation = $2 AND s.revoked_at IS NULL AND a.id = s.account_id "
+        "AND a.state = 'active' AND a.security_version = s.security_version RETURNING true",
         session.id,
         session.generation,
         now,
@@ -124,6 +196,19 @@ async def revoke(connection: Connection, session_id: UUID, reason: str, now: dat
         reason,
         now,
     )
+
+
+async def revoke_of(connection: Connection, account_id: UUID, session_id: UUID, reason: str, now: datetime) -> bool:
+    """End a live session of an account; False if it has no such session (any more)."""
+    done = await connection.fetchval(
+        "UPDATE sessions SET revoked_at = $4, revoke_reason = $3 WHERE id = $2 AND account_id = $1 "
+        "AND revoked_at IS NULL AND expires_at > $4 RETURNING true",
+        account_id,
+        session_id,
+        reason,
+        now,
+    )
+    return bool(done)
 
 
 async def revoke_by_code(connection: Connection, code_hash: bytes, app_id: UUID, now: datetime) -> UUID | None:
@@ -154,7 +239,7 @@ async def revoke_of_app(connection: Connection, account_id: UUID, app_id: UUID, 
 async def fetch_live(connection: Connection, account_id: UUID, now: datetime) -> list[Session]:
     """Return an account's live sessions, latest first, at most 100."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM sessions s JOIN apps ap ON ap.id = s.app_id "  # noqa: S608 constants
+        f"SELECT {_COLUMNS} FROM sessions s LEFT JOIN apps ap ON ap.id = s.app_id "  # noqa: S608 constants
         "JOIN accounts a ON a.id = s.account_id AND a.security_version = s.security_version "
         "WHERE s.account_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 ORDER BY s.created_at DESC LIMIT 100",
         account_id,

@@ -18,8 +18,16 @@ from gatepost.auth.v1.apps_pb2 import (
     RevokeAppSecretRequest,
     UpdateAppRequest,
 )
+from gatepost.auth.v1.projects_pb2 import StringList
 from gatepost_cli import console, documents
-from gatepost_cli.commands.options import DEFAULT_PROJECT, DataDirOption, JsonOption, ProjectOption
+from gatepost_cli.commands.options import (
+    DEFAULT_PROJECT,
+    DataDirOption,
+    JsonOption,
+    ProjectOption,
+    StatusMode,
+    StatusModeOption,
+)
 from gatepost_cli.operate import Rpc, operate
 
 app = typer.Typer(help="Make and change apps: the clients of a project.", no_args_is_help=True, add_completion=False)
@@ -44,6 +52,8 @@ Scopes = Annotated[list[str], typer.Option("--scope", help="A scope that the app
 Origins = Annotated[
     list[str], typer.Option("--origin", help="A browser origin that may call: scheme://host[:port]. Repeat.")
 ]
+Description = Annotated[str, typer.Option(help="What it is for; at most 200 characters.")]
+Website = Annotated[str, typer.Option(help="Where people find it: an http or https URL.")]
 
 
 @app.command()
@@ -56,6 +66,12 @@ def create(
     scopes: Scopes = [],  # noqa: B006
     origins: Origins = [],  # noqa: B006
     plain_pkce: Annotated[bool, typer.Option("--plain-pkce", help="Accept PKCE method `plain`.")] = False,
+    description: Description = "",
+    website: Website = "",
+    status_mode: StatusModeOption = StatusMode.PROJECT,
+    query_secret: Annotated[
+        bool, typer.Option("--query-secret/--no-query-secret", help="Accept its secret in a query string.")
+    ] = True,
     folder: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,6 +85,10 @@ def create(
         scopes=scopes,
         origins=origins,
         allow_plain_pkce=plain_pkce,
+        description=description,
+        website=website,
+        status_mode=status_mode.wire,
+        allow_query_secret=query_secret,
     )
 
     async def work(rpc: Rpc) -> CreateAppResponse:
@@ -119,6 +139,17 @@ def update(
     plain_pkce: Annotated[
         bool | None, typer.Option("--plain-pkce/--no-plain-pkce", help="Accept PKCE method `plain`.")
     ] = None,
+    description: Annotated[str | None, typer.Option(help="What it is for; at most 200 characters.")] = None,
+    website: Annotated[str | None, typer.Option(help="Where people find it: an http or https URL.")] = None,
+    status_mode: Annotated[
+        StatusMode | None,
+        typer.Option(
+            "--status-mode", help="HTTP status of errors: always 200, as old clients want, or what they mean."
+        ),
+    ] = None,
+    query_secret: Annotated[
+        bool | None, typer.Option("--query-secret/--no-query-secret", help="Accept its secret in a query string.")
+    ] = None,
     disabled: Annotated[
         bool | None, typer.Option("--disable/--enable", help="Disabling ends the app's sessions at once.")
     ] = None,
@@ -131,9 +162,13 @@ def update(
         name=name,
         disabled=disabled,
         allow_plain_pkce=plain_pkce,
-        redirect_urls=redirect_urls,
-        origins=origins,
-        scopes=scopes,
+        redirect_urls=StringList(values=redirect_urls) if redirect_urls else None,
+        origins=StringList(values=origins) if origins else None,
+        scopes=StringList(values=scopes) if scopes else None,
+        description=description,
+        website=website,
+        status_mode=None if status_mode is None else status_mode.wire,
+        allow_query_secret=query_secret,
     )
 
     async def work(rpc: Rpc) -> App:

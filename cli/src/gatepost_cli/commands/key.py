@@ -13,7 +13,14 @@ from gatepost.auth.v1.apps_pb2 import (
     RevokeApiKeyRequest,
 )
 from gatepost_cli import console, documents
-from gatepost_cli.commands.options import DEFAULT_PROJECT, DataDirOption, JsonOption, ProjectOption
+from gatepost_cli.commands.options import (
+    DEFAULT_PROJECT,
+    DataDirOption,
+    JsonOption,
+    ProjectOption,
+    StatusMode,
+    StatusModeOption,
+)
 from gatepost_cli.operate import Rpc, operate
 
 key = typer.Typer(
@@ -30,11 +37,30 @@ def create(
         list[str],
         typer.Option("--scope", help="What it may do; user:authenticate and user:read when none is named. Repeat."),
     ] = [],  # noqa: B006  never changed
+    networks: Annotated[
+        list[str], typer.Option("--network", help="An address or CIDR that it may be used from; any if none. Repeat.")
+    ] = [],  # noqa: B006
+    bypass_second_factor: Annotated[
+        bool, typer.Option("--bypass-second-factor", help="Sign users in whom the project asks for a second step.")
+    ] = False,
+    query_credentials: Annotated[
+        bool,
+        typer.Option("--query-credentials/--no-query-credentials", help="Accept it and passwords in a query string."),
+    ] = True,
+    status_mode: StatusModeOption = StatusMode.PROJECT,
     folder: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key; its value is shown now and never again."""
-    request = CreateApiKeyRequest(id=str(uuid4()), project=project, scopes=scopes)
+    request = CreateApiKeyRequest(
+        id=str(uuid4()),
+        project=project,
+        scopes=scopes,
+        networks=networks,
+        bypass_second_factor=bypass_second_factor,
+        allow_query_credentials=query_credentials,
+        status_mode=status_mode.wire,
+    )
 
     async def work(rpc: Rpc) -> CreateApiKeyResponse:
         return await rpc.api_keys.CreateApiKey(request)

@@ -16,6 +16,25 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most s
 DEFAULT_PROJECT = "default"
 
 
+class StatusMode(StrEnum):
+    """How errors are marked to clients; `project` leaves it to the project."""
+
+    PROJECT = "project"
+    LEGACY = "legacy"
+    STRICT = "strict"
+
+    @property
+    def wire(self) -> str:
+        """The word of the contract."""
+        return "" if self is StatusMode.PROJECT else self.value
+
+
+StatusModeOption = Annotated[
+    StatusMode,
+    typer.Option("--status-mode", help="HTTP status of errors: always 200, as old clients want, or what they mean."),
+]
+
+
 class Service(StrEnum):
     """The services that are called by gRPC, by the name that credentials are addressed to."""
 

@@ -1,4 +1,4 @@
-"""`gatepost outbox`: what was mailed to whom, and what became of it."""
+"""`gatepost outbox`: what was sent to whom, and what became of it."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ from gatepost_cli.commands.options import DataDirOption, JsonOption, LimitOption
 from gatepost_cli.operate import Rpc, operate
 
 outbox = typer.Typer(help="Look at messages, and send dead ones again.", no_args_is_help=True, add_completion=False)
-COLUMNS = ("created_at", "to", "template", "subject", "code", "link", "status", "id")
+COLUMNS = ("created_at", "to", "channel", "template", "subject", "code", "link", "status", "id")
 PAGE = 100
 
 
@@ -21,12 +21,14 @@ class Status(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     DEAD = "dead"
+    SKIPPED = "skipped"
 
 
 STATUSES = {
     Status.PENDING: MessageStatus.MESSAGE_STATUS_PENDING,
     Status.SENT: MessageStatus.MESSAGE_STATUS_SENT,
     Status.DEAD: MessageStatus.MESSAGE_STATUS_DEAD,
+    Status.SKIPPED: MessageStatus.MESSAGE_STATUS_SKIPPED,
 }
 
 
@@ -39,7 +41,7 @@ def list_newest(
     folder: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List messages, newest first; their text is kept while no mail server is configured."""
+    """List messages, newest first; their text is kept while nothing is configured to send it."""
 
     async def work(rpc: Rpc) -> list[Message]:
         found: list[Message] = []

@@ -118,6 +118,7 @@ async def _run(request: _Request, environ: Mapping[str, str]) -> None:
         master_key=None if has_master_key else secrets.master_key,
         dsns=dsns,
         valkey_url=url,
+        media=where.media,
     )
     await _supervise(request, wanted, plan(wanted, environ), storage)
 

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from gatepost_cli import databases, ports, probes
 from gatepost_cli.program import Program
 
+MEDIA = "GATEPOST_USERS_MEDIA_DIR"
 GRACE = "GATEPOST_SHUTDOWN_GRACE_SECONDS"
 GRACE_SECONDS = 10.0
 GRACE_MARGIN_SECONDS = 3.0
@@ -48,6 +50,7 @@ class Wanted:
         master_key: for auth-service, or None when its environment names one.
         dsns: of each database.
         valkey_url: for auth-service.
+        media: folder of the pictures, unless the environment names one.
     """
 
     host: str
@@ -57,6 +60,7 @@ class Wanted:
     master_key: str | None = field(repr=False)
     dsns: Mapping[str, str] = field(repr=False)
     valkey_url: str = field(repr=False)
+    media: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,8 @@ def plan(wanted: Wanted, environ: Mapping[str, str]) -> Plan:
         own[f"GATEPOST_{kind.word.upper()}_METRICS_LISTEN"] = metrics[kind.word][index]
         if kind.word in wanted.dsns:
             own[databases.variable(kind.word)] = wanted.dsns[kind.word]
+        if kind is USERS:
+            own[MEDIA] = environ.get(MEDIA) or str(wanted.media)
         if kind is AUTH:
             own["GATEPOST_VALKEY_URL"] = wanted.valkey_url
             if wanted.master_key is not None:

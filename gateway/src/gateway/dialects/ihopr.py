@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 from uuid import uuid4
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -117,7 +117,99 @@ class _UpdateRole:
     role: str = text()
 
 
+class _NextStep(TypedDict):
+    """What comes next: a code, or a challenge to answer first."""
+
+    status: Literal["success"]
+    message: str
+    project_type: Literal["none", "otp", "two-step"]
+    code: NotRequired[str]
+    otp_token: NotRequired[str]
+    two_step_auth_token: NotRequired[str]
+
+
+class _Code(TypedDict):
+    """A one-time code for api-tauth-token."""
+
+    status: Literal["success"]
+    code: str
+
+
+class _Started(TypedDict):
+    """The challenge of a reset, alike for an address without account."""
+
+    status: Literal["success"]
+    message: str
+    reset_password_token: str
+
+
+class _Done(TypedDict):
+    """Nothing more to say."""
+
+    status: Literal["success"]
+
+
+class _UserObject(TypedDict):
+    """A user; `provider` only beside tokens."""
+
+    id: int
+    user_id: str
+    first_name: str
+    last_name: str
+    email: str
+    mobile_number: str
+    meta: str | None
+    role: str
+    created_at: str
+    provider: NotRequired[Literal[""]]
+
+
+class _Tokens(TypedDict):
+    """Tokens; `expires_at` is the access token's, UTC."""
+
+    status: Literal["success"]
+    access_token: str
+    refresh_token: str
+    expires_at: str
+    expires_in: int
+    user: _UserObject
+
+
+class _User(TypedDict):
+    """The token's user."""
+
+    status: Literal["success"]
+    user: _UserObject
+
+
+class _Changed(TypedDict):
+    """The fields that changed, and when."""
+
+    first_name: NotRequired[str]
+    last_name: NotRequired[str]
+    mobile_number: NotRequired[str]
+    role: NotRequired[str]
+    updated_at: str
+
+
+class _Updated(TypedDict):
+    """The user as he is now, and what changed."""
+
+    status: Literal["success"]
+    user: _UserObject
+    updated: _Changed
+
+
+class _Error(TypedDict):
+    """An error; `errors` names the fields at fault."""
+
+    status: Literal["error"]
+    message: str
+    errors: NotRequired[dict[str, list[str]]]
+
+
 async def _login(call: Call, form: _Login) -> Reply:
+    """Check the first factor."""
     answer = await call.clients.sign_in.SignIn(
         SignInRequest(
             client=_credentials(form),
@@ -130,6 +222,7 @@ async def _login(call: Call, form: _Login) -> Reply:
 
 
 async def _signup(call: Call, form: _Signup) -> Reply:
+    """Sign a person up."""
     answer = await call.clients.sign_up(
         SignUpRequest(
             user_id=str(uuid4()),
@@ -146,15 +239,18 @@ async def _signup(call: Call, form: _Signup) -> Reply:
 
 
 async def _otp_code(call: Call, form: _OtpCode) -> Reply:
+    """Answer the code mailed at sign-in of an `otp` project."""
     return await _verify(call, ChallengePurpose.CHALLENGE_PURPOSE_OTP, form.otp_token, form.otp_code)
 
 
 async def _two_step_auth_code(call: Call, form: _TwoStepAuthCode) -> Reply:
+    """Answer the second step of a `two-step` project."""
     purpose = ChallengePurpose.CHALLENGE_PURPOSE_TWO_STEP
     return await _verify(call, purpose, form.two_step_auth_token, form.two_step_auth_code)
 
 
-async def _send_reset_password_code(call: Call, form: _SendResetPasswordCode) -> Reply:
+async def _send_reset_code(call: Call, form: _SendResetPasswordCode) -> Reply:
+    """Mail a code to reset the password with."""
     answer = await call.clients.sign_in.StartPasswordReset(
         StartPasswordResetRequest(client=_credentials(form), email=form.email)
     )
@@ -162,6 +258,7 @@ async def _send_reset_password_code(call: Call, form: _SendResetPasswordCode) ->
 
 
 async def _reset_password(call: Call, form: _ResetPassword) -> Reply:
+    """Set a new password with the mailed code."""
     await call.clients.sign_in.CompletePasswordReset(
         CompletePasswordResetRequest(
             handle=form.reset_password_token, code=form.reset_password_code, password=form.password
@@ -171,6 +268,7 @@ async def _reset_password(call: Call, form: _ResetPassword) -> Reply:
 
 
 async def _access_token(call: Call, form: _AccessToken) -> Reply:
+    """Exchange a one-time code for tokens."""
     answer = await call.clients.tokens.ExchangeCode(
         ExchangeCodeRequest(client=_credentials(form), code=form.code, code_verifier=form.code_verifier)
     )
@@ -178,6 +276,7 @@ async def _access_token(call: Call, form: _AccessToken) -> Reply:
 
 
 async def _refresh_token(call: Call, form: _RefreshToken) -> Reply:
+    """Exchange a refresh token for new tokens."""
     answer = await call.clients.tokens.RefreshTokens(
         RefreshTokensRequest(client=_credentials(form), refresh_token=form.refresh_token)
     )
@@ -185,17 +284,20 @@ async def _refresh_token(call: Call, form: _RefreshToken) -> Reply:
 
 
 async def _logout(call: Call) -> Reply:
+    """End the session of the token."""
     # The body's refresh_token needs no reading: it belongs to the same session and ends with it.
     await call.clients.tokens.EndSession(EndSessionRequest(access_token=call.token))
     return _success()
 
 
 async def _user(call: Call) -> Reply:
+    """Return the user of the token."""
     account = (await call.clients.authenticate(call.token)).account
     return _success(user=_describe(account, await call.clients.profile(account.user_id)))
 
 
 async def _update(call: Call, form: _Update) -> Reply:
+    """Change names, phone, password or role of the user of the token."""
     request = UpdateOwnAccountRequest(
         access_token=call.token,
         password=form.password,
@@ -209,6 +311,7 @@ async def _update(call: Call, form: _Update) -> Reply:
 
 
 async def _update_role(call: Call, form: _UpdateRole) -> Reply:
+    """Change the role of the user of the token."""
     request = UpdateOwnAccountRequest(access_token=call.token, role=form.role)
     return await _updated(call, await call.clients.accounts.UpdateOwnAccount(request))
 
@@ -368,19 +471,27 @@ DIALECT = Dialect(
     name="ihopr",
     prefixes=("/api/v1",),
     routes=(
-        Route("POST", "/api/v1/login", _login, CLIENT, Limit.PASSWORD),
-        Route("POST", "/api/v1/signup", _signup, CLIENT, Limit.PASSWORD),
-        Route("POST", "/api/v1/otp-code", _otp_code, CHALLENGE, Limit.ORDINARY),
-        Route("POST", "/api/v1/two-step-auth-code", _two_step_auth_code, CHALLENGE, Limit.ORDINARY),
-        Route("POST", "/api/v1/send-reset-password-code", _send_reset_password_code, CLIENT, Limit.ORDINARY),
-        Route("POST", "/api/v1/reset-password", _reset_password, CHALLENGE, Limit.PASSWORD),
-        Route("POST", "/api/v1/api-tauth-token", _access_token, CLIENT, Limit.ORDINARY),
-        Route("POST", "/api/v1/refresh-token", _refresh_token, CLIENT, Limit.ORDINARY),
-        Route("POST", "/api/v1/logout", _logout, BEARER, Limit.ORDINARY),
-        Route("GET", "/api/v1/user", _user, BEARER, Limit.ORDINARY),
-        Route("PUT", "/api/v1/user/update", _update, BEARER, Limit.PASSWORD),
-        Route("PUT", "/api/v1/user/update/role", _update_role, BEARER, Limit.ORDINARY),
+        Route("POST", "/api/v1/login", _login, CLIENT, Limit.PASSWORD, answer=_NextStep),
+        Route("POST", "/api/v1/signup", _signup, CLIENT, Limit.PASSWORD, answer=_NextStep),
+        Route("POST", "/api/v1/otp-code", _otp_code, CHALLENGE, Limit.ORDINARY, answer=_Code),
+        Route("POST", "/api/v1/two-step-auth-code", _two_step_auth_code, CHALLENGE, Limit.ORDINARY, answer=_Code),
+        Route(
+            "POST",
+            "/api/v1/send-reset-password-code",
+            _send_reset_code,
+            CLIENT,
+            Limit.ORDINARY,
+            answer=_Started,
+        ),
+        Route("POST", "/api/v1/reset-password", _reset_password, CHALLENGE, Limit.PASSWORD, answer=_Done),
+        Route("POST", "/api/v1/api-tauth-token", _access_token, CLIENT, Limit.ORDINARY, answer=_Tokens),
+        Route("POST", "/api/v1/refresh-token", _refresh_token, CLIENT, Limit.ORDINARY, answer=_Tokens),
+        Route("POST", "/api/v1/logout", _logout, BEARER, Limit.ORDINARY, answer=_Done),
+        Route("GET", "/api/v1/user", _user, BEARER, Limit.ORDINARY, answer=_User),
+        Route("PUT", "/api/v1/user/update", _update, BEARER, Limit.PASSWORD, answer=_Updated),
+        Route("PUT", "/api/v1/user/update/role", _update_role, BEARER, Limit.ORDINARY, answer=_Updated),
     ),
     errors=ERRORS,
     error_body=_error_body,
+    error_answer=_Error,
 )

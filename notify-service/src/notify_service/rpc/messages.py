@@ -18,9 +18,10 @@ _STATUS = {
     Status.PENDING: pb.MESSAGE_STATUS_PENDING,
     Status.SENT: pb.MESSAGE_STATUS_SENT,
     Status.DEAD: pb.MESSAGE_STATUS_DEAD,
+    Status.SKIPPED: pb.MESSAGE_STATUS_SKIPPED,
 }
 _STATUS_OF = {value: status for status, value in _STATUS.items()}
-_CHANNEL = {Channel.MAIL: pb.CHANNEL_MAIL}
+_CHANNEL = {Channel.MAIL: pb.CHANNEL_MAIL, Channel.SMS: pb.CHANNEL_SMS, Channel.PUSH: pb.CHANNEL_PUSH}
 _CHANNEL_OF = {value: channel for channel, value in _CHANNEL.items()}
 
 
@@ -48,6 +49,8 @@ class MessageRpc(MessageServiceServicer):
             data={name: request.data[name] for name in request.data},
             project=request.project,
             expires_at=request.expire_time.ToDatetime(UTC) if request.HasField("expire_time") else None,
+            brand=request.brand,
+            accent_color=request.accent_color,
         )
         return pb.SendMessageResponse(message=_message(await self._outbox.take(draft)))
 

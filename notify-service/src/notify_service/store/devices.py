@@ -1,4 +1,4 @@
-"""SQL of devices. The only place that handles their tokens once they are taken; nothing returns one."""
+"""SQL of devices. Nothing here returns a token; `pushes` does, for those who send."""
 
 import hashlib
 from datetime import datetime

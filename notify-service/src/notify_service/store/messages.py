@@ -113,10 +113,16 @@ async def requeue(connection: Connection, message_id: UUID, now: datetime) -> Me
 
 
 async def forget(connection: Connection, *, sent_before: datetime, dead_before: datetime, limit: int) -> int:
-    """Delete up to `limit` messages delivered before one time, or dead and taken before the other; return the count."""
+    """Delete up to `limit` messages delivered (or skipped) before one time, or dead and taken before the other.
+
+    Returns:
+        How many.
+    """
     rows = await connection.fetch(
         """DELETE FROM messages WHERE id IN (
                (SELECT id FROM messages WHERE status = 'sent' AND created_at < $1 AND sent_at < $1 LIMIT $3)
+               UNION ALL
+               (SELECT id FROM messages WHERE status = 'skipped' AND created_at < $1 LIMIT $3)
                UNION ALL
                (SELECT id FROM messages WHERE status = 'dead' AND created_at < $2 LIMIT $3)
                LIMIT $3)

@@ -6,7 +6,7 @@ Recording is fenced by the attempt number: whoever lost a claim to a newer holde
 from dataclasses import dataclass
 from datetime import datetime
 
-from notify_service.model import Claim, Message
+from notify_service.model import Channel, Claim, Message, Status
 from notify_service.store.messages import COLUMNS, message
 from runtime.postgres import Connection
 
@@ -20,18 +20,20 @@ class Depth:
     oldest_due_at: datetime | None
 
 
-async def claim(connection: Connection, *, now: datetime, until: datetime, limit: int) -> list[Claim]:
-    """Claim due messages that nobody else works on, longest due first, and count the attempt."""
+async def claim(connection: Connection, channel: Channel, *, now: datetime, until: datetime, limit: int) -> list[Claim]:
+    """Claim a channel's due messages that nobody else works on, longest due first, and count the attempt."""
     rows = await connection.fetch(
         f"""WITH due AS (
                 SELECT id FROM messages
-                WHERE status = 'pending' AND next_attempt_at <= $1 AND (claimed_until IS NULL OR claimed_until <= $1)
+                WHERE channel = $4 AND status = 'pending' AND next_attempt_at <= $1
+                    AND (claimed_until IS NULL OR claimed_until <= $1)
                 ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
             UPDATE messages m SET claimed_until = $2, attempts = m.attempts + 1
             FROM due WHERE m.id = due.id RETURNING {COLUMNS}""",  # noqa: S608 constant
         now,
         until,
         limit,
+        channel,
     )
     claims = [Claim(message(row), row["attempts"] - row["attempts_forgiven"]) for row in rows]
     return sorted(claims, key=lambda claim: claim.message.created_at)
@@ -39,15 +41,27 @@ async def claim(connection: Connection, *, now: datetime, until: datetime, limit
 
 async def mark_sent(connection: Connection, sent: Message, *, now: datetime, keep_content: bool) -> bool:
     """Record a delivery; without `keep_content` the text is forgotten. False if the claim was lost."""
+    return await _finish(connection, sent, Status.SENT, sent_at=now, keep_content=keep_content)
+
+
+async def mark_skipped(connection: Connection, skipped: Message, *, keep_content: bool) -> bool:
+    """Record that nobody was there; without `keep_content` the text is forgotten. False if the claim was lost."""
+    return await _finish(connection, skipped, Status.SKIPPED, sent_at=None, keep_content=keep_content)
+
+
+async def _finish(
+    connection: Connection, done: Message, status: Status, *, sent_at: datetime | None, keep_content: bool
+) -> bool:
     row = await connection.fetchrow(
-        """UPDATE messages SET status = 'sent', sent_at = $3, claimed_until = NULL, last_error = '',
+        """UPDATE messages SET status = $5, sent_at = $3, claimed_until = NULL, last_error = '',
                body_text = CASE WHEN $4 THEN body_text ELSE '' END, body_html = CASE WHEN $4 THEN body_html ELSE '' END,
                code = CASE WHEN $4 THEN code ELSE '' END, link = CASE WHEN $4 THEN link ELSE '' END
            WHERE id = $1 AND attempts = $2 AND status = 'pending' RETURNING id""",
-        sent.id,
-        sent.attempts,
-        now,
+        done.id,
+        done.attempts,
+        sent_at,
         keep_content,
+        status,
     )
     return row is not None
 

@@ -1,4 +1,4 @@
-"""The transport of an installation without mail: a message counts as delivered and stays readable in the outbox."""
+"""The transport of an installation that sends nothing: a message counts as delivered and stays readable here."""
 
 from notify_service.model import Message
 
@@ -11,6 +11,9 @@ class OutboxTransport:
 
     async def deliver(self, message: Message) -> None:
         """Do nothing: being listed is being delivered."""
+
+    async def push(self, token: str, message: Message) -> None:
+        """Do nothing, for every device."""
 
     async def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -65,19 +65,23 @@ class ClientCredentials(_message.Message):
 
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    SECRET_IN_QUERY_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """See App.client_id."""
     client_secret: _builtins.str
     """Not checked for public apps."""
+    secret_in_query: _builtins.bool
+    """Whether the secret came in a query string; CLIENT_BAD_SECRET unless the app allows that."""
     def __init__(
         self,
         *,
         client_id: _builtins.str = ...,
         client_secret: _builtins.str = ...,
+        secret_in_query: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "client_secret", b"client_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "client_secret", b"client_secret", "secret_in_query", b"secret_in_query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,6 +63,8 @@ class _MessageStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Message
     """Handed over to the transport."""
     MESSAGE_STATUS_DEAD: _MessageStatus.ValueType  # 3
     """Given up after the last attempt, or refused for good; kept for people to see."""
+    MESSAGE_STATUS_SKIPPED: _MessageStatus.ValueType  # 4
+    """Nobody was there to have it: a push message for a user without devices. Nothing was sent."""
 
 class MessageStatus(_MessageStatus, metaclass=_MessageStatusEnumTypeWrapper):
     """Where a message stands."""
@@ -75,6 +77,8 @@ MESSAGE_STATUS_SENT: MessageStatus.ValueType  # 2
 """Handed over to the transport."""
 MESSAGE_STATUS_DEAD: MessageStatus.ValueType  # 3
 """Given up after the last attempt, or refused for good; kept for people to see."""
+MESSAGE_STATUS_SKIPPED: MessageStatus.ValueType  # 4
+"""Nobody was there to have it: a push message for a user without devices. Nothing was sent."""
 Global___MessageStatus: _TypeAlias = MessageStatus  # noqa: Y015
 
 @_typing.final
@@ -114,11 +118,11 @@ class Message(_message.Message):
     language: _builtins.str
     """BCP 47 language it is written in."""
     subject: _builtins.str
-    """As rendered."""
+    """As rendered: a mail's subject, a push message's title, nothing for SMS."""
     text: _builtins.str
-    """Plain text as rendered; empty once delivered by a real transport."""
+    """Plain text as rendered, for push the body; empty once delivered by a real transport."""
     html: _builtins.str
-    """HTML as rendered; empty once delivered by a real transport."""
+    """HTML of a mail as rendered; empty once delivered by a real transport."""
     code: _builtins.str
     """The code a person would pick out of the text; empty if none or once delivered by a real transport."""
     link: _builtins.str

@@ -63,7 +63,7 @@ class MessageServiceServicer:
 
     def SendMessage(self, request, context):
         """Takes a message durably; delivery follows. Repeating the call with the same id returns the same message and sends
-        nothing twice. Errors: INVALID_PARAMETER (unknown template, missing data, bad address).
+        nothing twice. Errors: INVALID_PARAMETER (unknown template, a channel it has no words for, missing data, bad address).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

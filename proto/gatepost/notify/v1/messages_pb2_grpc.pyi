@@ -35,7 +35,7 @@ class MessageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MessageServiceAsyncStub: ...
     SendMessage: _grpc.UnaryUnaryMultiCallable[_messages_pb2.SendMessageRequest, _messages_pb2.SendMessageResponse]
     """Takes a message durably; delivery follows. Repeating the call with the same id returns the same message and sends
-    nothing twice. Errors: INVALID_PARAMETER (unknown template, missing data, bad address).
+    nothing twice. Errors: INVALID_PARAMETER (unknown template, a channel it has no words for, missing data, bad address).
     """
     GetMessage: _grpc.UnaryUnaryMultiCallable[_messages_pb2.GetMessageRequest, _messages_pb2.GetMessageResponse]
     """Returns one message. Errors: NOT_FOUND."""
@@ -51,7 +51,7 @@ class MessageServiceAsyncStub(MessageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendMessage: _aio.UnaryUnaryMultiCallable[_messages_pb2.SendMessageRequest, _messages_pb2.SendMessageResponse]  # type: ignore[assignment]
     """Takes a message durably; delivery follows. Repeating the call with the same id returns the same message and sends
-    nothing twice. Errors: INVALID_PARAMETER (unknown template, missing data, bad address).
+    nothing twice. Errors: INVALID_PARAMETER (unknown template, a channel it has no words for, missing data, bad address).
     """
     GetMessage: _aio.UnaryUnaryMultiCallable[_messages_pb2.GetMessageRequest, _messages_pb2.GetMessageResponse]  # type: ignore[assignment]
     """Returns one message. Errors: NOT_FOUND."""
@@ -70,7 +70,7 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_messages_pb2.SendMessageResponse, _abc.Awaitable[_messages_pb2.SendMessageResponse]]:
         """Takes a message durably; delivery follows. Repeating the call with the same id returns the same message and sends
-        nothing twice. Errors: INVALID_PARAMETER (unknown template, missing data, bad address).
+        nothing twice. Errors: INVALID_PARAMETER (unknown template, a channel it has no words for, missing data, bad address).
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,62 @@
+"""Telling a person that somebody signed in as him with a client that was not seen before. Called by `sessions`.
+
+A client is its network address and User-Agent. Sessions of which neither is known say nothing about anybody.
+"""
+
+from datetime import timedelta
+
+from auth_service.model import Account, TokenForm
+from auth_service.notices import Channel, Notices
+from auth_service.store import sessions
+from runtime.clock import Clock
+from runtime.context import current
+from runtime.postgres import Connection
+
+USER_AGENT_LENGTH = 200  # as kept with a session
+_MEMORY = timedelta(days=90)
+_DEVICE_LENGTH = 100  # as told
+_BY_MAIL = {TokenForm.SESSION_KEY, TokenForm.WEB}
+
+
+class Arrivals:
+    """Announces clients.
+
+    Args:
+        notices: Posts the announcement.
+        clock: For what was lately.
+    """
+
+    def __init__(self, notices: Notices, clock: Clock) -> None:
+        self._notices = notices
+        self._clock = clock
+
+    async def announce(self, connection: Connection, account: Account, form: TokenForm) -> None:
+        """Tell an account's devices of the client of the call at hand, unless it is known; call before it is stored.
+
+        A session that no app stands behind is told by mail too. The first client of an account is nobody's news.
+        """
+        agent, address = client_of_call()
+        if not agent and not address:
+            return
+        now = self._clock.now()
+        seen = await sessions.acquaintance(connection, account.id, agent, address, now - _MEMORY)
+        if seen.this or not seen.any:
+            return
+        ways = [(Channel.PUSH, account.recipient(str(account.id)))]
+        if form in _BY_MAIL and account.email:
+            ways.append((Channel.MAIL, account.recipient()))
+        for channel, recipient in ways:
+            await self._notices.post(
+                connection, "new_sign_in", recipient, channel=channel, device=_device(agent), time=now.isoformat()
+            )
+
+
+def client_of_call() -> tuple[str, str]:
+    """Return User-Agent (shortened) and network address of the client of the call at hand; empty when unknown."""
+    context = current()
+    return context.user_agent[:USER_AGENT_LENGTH], context.client_address
+
+
+def _device(user_agent: str) -> str:
+    shown = "".join(character for character in user_agent if character.isprintable()).strip()
+    return shown[:_DEVICE_LENGTH] or "unknown"

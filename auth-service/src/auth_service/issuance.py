@@ -1,0 +1,200 @@
+"""How apps get tokens: a code is exchanged, a refresh token rotated. What the sessions behind them are: `sessions`.
+
+A second use of a code or of a refresh token gone by ends the session, as does nothing else here.
+"""
+
+from asyncio import CancelledError
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from auth_service import pkce, token_forms
+from auth_service.arrivals import Arrivals
+from auth_service.audit import Audit
+from auth_service.clients import Clients
+from auth_service.codes import CodeData, Codes
+from auth_service.keys import digest
+from auth_service.model import Account, App, Session, TokenForm, TokenSet
+from auth_service.sessions import Sessions
+from auth_service.store import accounts, grants
+from auth_service.store import sessions as store
+from auth_service.token_forms import Lifetimes
+from auth_service.tokens import Kind, TokenCodec
+from runtime.clock import Clock
+from runtime.errors import GatepostError, Reason, missing
+from runtime.postgres import Database
+
+_REFUSALS = {Reason.CODE_INVALID, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED}
+
+
+class Issuance:
+    """The use cases. Dependencies as named; see main.py."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clients: Clients,
+        codes: Codes,
+        tokens: TokenCodec,
+        sessions: Sessions,
+        arrivals: Arrivals,
+        audit: Audit,
+        clock: Clock,
+        lifetimes: Lifetimes,
+        refresh_replay_seconds: float,
+    ) -> None:
+        self._database = database
+        self._clients = clients
+        self._codes = codes
+        self._tokens = tokens
+        self._sessions = sessions
+        self._arrivals = arrivals
+        self._audit = audit
+        self._clock = clock
+        self._lifetimes = lifetimes
+        self._replay = timedelta(seconds=refresh_replay_seconds)
+
+    async def exchange(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        code: str,
+        code_verifier: str,
+        form: TokenForm = TokenForm.PAIR,
+        redirect_url: str = "",
+        secret_in_query: bool = False,
+    ) -> tuple[TokenSet, Account]:
+        """Exchange a one-time code. See TokenService.ExchangeCode for arguments, answers and errors."""
+        app = await self._clients.authenticate(client_id, client_secret, secret_in_query=secret_in_query)
+        if not code:
+            raise missing("code")
+        async with self._refusals_recorded("session.create", app):
+            return await self._exchange(app, code, code_verifier, form, redirect_url)
+
+    async def _exchange(
+        self, app: App, code: str, code_verifier: str, form: TokenForm, redirect_url: str
+    ) -> tuple[TokenSet, Account]:
+        data = await self._use(code, app, form)
+        if redirect_url and redirect_url != data.redirect_url:
+            raise GatepostError(Reason.CODE_INVALID, metadata={"cause": "redirect_url_mismatch"})
+        if not pkce.proves(data.pkce, code_verifier):
+            raise GatepostError(Reason.CODE_INVALID, metadata={"cause": "pkce_mismatch"})
+        try:
+            return await self._open_for(app, data, code, form)
+        except (GatepostError, CancelledError) as error:
+            if isinstance(error, GatepostError) and error.reason is Reason.CODE_INVALID:
+                await self._punish_reuse(code, app)  # perhaps Valkey has forgotten that it was used
+            else:
+                await self._codes.release(code)
+            raise
+
+    async def refresh(
+        self, *, client_id: str, client_secret: str, refresh_token: str, form: TokenForm = TokenForm.PAIR
+    ) -> tuple[TokenSet, Account]:
+        """Rotate a refresh token. See TokenService.RefreshTokens for arguments, answers and errors."""
+        app = await self._clients.authenticate(client_id, client_secret)
+        if not refresh_token:
+            raise missing("refresh_token")
+        async with self._refusals_recorded("session.refresh", app):
+            return await self._rotate(app, refresh_token, form)
+
+    async def _rotate(self, app: App, refresh_token: str, form: TokenForm) -> tuple[TokenSet, Account]:
+        token = self._tokens.parse(refresh_token, Kind.REFRESH)
+        found = await self._sessions.find(token, form)
+        if found.session.app_id != app.id:
+            raise GatepostError(Reason.TOKEN_INVALID)
+        now = self._clock.now()
+        if token.generation == found.session.generation:
+            expires_at = self._lifetimes.expires_at(form, now, found.session.ends_at, found.refresh_token_seconds)
+            async with self._database.transaction() as connection:
+                rotated = await store.rotate(connection, found.session, now, expires_at)
+            if rotated:
+                session = replace(found.session, generation=found.session.generation + 1, expires_at=expires_at)
+                return self._pair(session, found.access_token_seconds), found.account
+            found = await self._sessions.find(token, form)  # somebody else was faster: look again
+        if token.generation == found.session.generation - 1 and now - found.session.rotated_at <= self._replay:
+            return self._pair(found.session, found.access_token_seconds), found.account
+        async with self._database.transaction() as connection:
+            await store.revoke(connection, found.session.id, "refresh_reuse", now)
+            await self._audit.record(
+                connection, "session.refresh", outcome="refresh_reuse", account=found.account, app=app, by_user=False
+            )
+        raise GatepostError(Reason.TOKEN_INVALID)
+
+    async def _open_for(self, app: App, data: CodeData, code: str, form: TokenForm) -> tuple[TokenSet, Account]:
+        now = self._clock.now()
+        session = self._sessions.new(
+            data.account_id, data.security_version, form, now, data.authenticated_at, app, data.scopes
+        )
+        key = None if form.paired else token_forms.new_key(form)
+        async with self._database.transaction() as connection:
+            if data.grant_id is not None and not await grants.hold(connection, data.grant_id):
+                raise GatepostError(Reason.CODE_INVALID)
+            account = await accounts.fetch(connection, data.account_id)
+            if account is None:
+                raise GatepostError(Reason.CODE_INVALID)
+            await self._arrivals.announce(connection, account, form)
+            key_hash = None if key is None else digest(key)
+            if not await store.insert(connection, session, code_hash=digest(code), key_hash=key_hash):
+                raise GatepostError(Reason.CODE_INVALID)
+            await self._audit.record(connection, "session.create", account=account, app=app)
+        if key is None:
+            return self._pair(session, app.project.access_token_seconds), account
+        return _single(key, session, now), account
+
+    @asynccontextmanager
+    async def _refusals_recorded(self, action: str, app: App) -> AsyncIterator[None]:
+        """Record for the owner of an app that it was refused inside the block."""
+        try:
+            yield
+        except GatepostError as error:
+            if error.reason in _REFUSALS:
+                async with self._database.acquire() as connection:
+                    await self._audit.record(connection, action, outcome=error.reason.value, app=app, by_user=False)
+            raise
+
+    async def _use(self, code: str, app: App, form: TokenForm) -> CodeData:
+        try:
+            data = await self._codes.use(code, app, form)
+        except GatepostError as error:
+            if error.reason is Reason.CODE_INVALID:  # perhaps used so long ago that Valkey has forgotten
+                await self._punish_reuse(code, app)
+            raise
+        if data is None:
+            await self._punish_reuse(code, app)
+            raise GatepostError(Reason.CODE_INVALID)
+        return data
+
+    async def _punish_reuse(self, code: str, app: App) -> None:
+        async with self._database.transaction() as connection:
+            account_id = await store.revoke_by_code(connection, digest(code), app.id, self._clock.now())
+            if account_id is not None:
+                await self._audit.record(
+                    connection, "session.create", outcome="code_reuse", account_id=account_id, app=app, by_user=False
+                )
+
+    def _pair(self, session: Session, project_seconds: int) -> TokenSet:
+        now = self._clock.now()
+        lifetime = timedelta(seconds=self._lifetimes.access_seconds(session.form, project_seconds))
+        expires_at = min(now + lifetime, session.expires_at)
+        return TokenSet(
+            access_token=self._tokens.mint(Kind.ACCESS, session.id, session.salt, session.generation, expires_at),
+            refresh_token=self._tokens.mint(Kind.REFRESH, session.id, session.salt, session.generation),
+            access_expires_at=expires_at,
+            expires_in=ceil((expires_at - now).total_seconds()),
+            scopes=session.scopes,
+        )
+
+
+def _single(key: str, session: Session, now: datetime) -> TokenSet:
+    return TokenSet(
+        access_token=key,
+        refresh_token="",
+        access_expires_at=session.expires_at,
+        expires_in=ceil((session.expires_at - now).total_seconds()),
+        scopes=session.scopes,
+    )

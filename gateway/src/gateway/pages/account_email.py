@@ -1,0 +1,107 @@
+"""/account/email: moving to another address. A code goes to the new one; with it, the address changes.
+
+Whether the new address is somebody else's is never said: its owner gets a note instead of a code.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from gatepost.auth.v1.accounts_pb2 import CompleteEmailChangeRequest, StartEmailChangeRequest
+from gateway.call import Call
+from gateway.dialect import Route
+from gateway.fields import text
+from gateway.limits import Limit
+from gateway.pages.account_step import Step, forgotten, keep, kept
+from gateway.pages.own import WEB, proof, seconds_until, show_own, signed_in
+from gateway.reply import Reply, redirect
+from gateway.web import url
+from gateway.web.forms import PageForm
+from gateway.web.session import SESSION
+from runtime.errors import GatepostError
+
+_HERE = "/account/email"
+_CODE = "/account/email/code"
+_KIND = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class EmailForm(PageForm):
+    """The first step."""
+
+    email: str = text(default="")
+    current_password: str = text(default="", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeForm(PageForm):
+    """The second step."""
+
+    code: str = text(default="", secret=True)
+
+
+async def _show_page(call: Call) -> Reply:
+    """Ask for the new address."""
+    return await _show(call, EmailForm())
+
+
+async def _start(call: Call, form: EmailForm) -> Reply:
+    """Mail a code to the new address."""
+    call.again = partial(_show, call, form)
+    await signed_in(call)
+    email = form.email.strip()
+    request = StartEmailChangeRequest(
+        access_token=call.token, form=WEB, email=email, current_password=form.current_password
+    )
+    answer = await call.clients.accounts.StartEmailChange(request)
+    cookie = keep(Step(_KIND, email, answer.handle), seconds_until(answer.expire_time))
+    return Reply(status=303, headers={"Location": url(call, _CODE)}, cookies=(cookie,))
+
+
+async def _show_code_page(call: Call) -> Reply:
+    """Ask for the code."""
+    return await _show_code(call)
+
+
+async def _complete(call: Call, form: CodeForm) -> Reply:
+    """Change the address."""
+    call.again = partial(_show_code, call)
+    await signed_in(call)
+    step = kept(call, _KIND)
+    if step is None:
+        return redirect(url(call, _HERE))
+    request = CompleteEmailChangeRequest(
+        access_token=call.token, form=WEB, email=step.target, handle=step.handle, code=form.code.strip()
+    )
+    await call.clients.accounts.CompleteEmailChange(request)
+    location = {"Location": url(call, "/account", done="email")}
+    return Reply(status=303, headers=location, cookies=(forgotten(),))
+
+
+async def _show(call: Call, form: EmailForm, error: GatepostError | None = None) -> Reply:
+    who = await signed_in(call)
+    return await show_own(
+        call,
+        "account_email.html",
+        who,
+        error=error,
+        here=url(call, _HERE),
+        email=form.email,
+        proof=proof(who, error),
+        tried=bool(form.current_password),
+    )
+
+
+async def _show_code(call: Call, error: GatepostError | None = None) -> Reply:
+    who = await signed_in(call)
+    step = kept(call, _KIND)
+    if step is None:
+        return redirect(url(call, _HERE))
+    return await show_own(call, "account_code.html", who, error=error, here=url(call, _CODE), step=step, start=_HERE)
+
+
+ROUTES = (
+    Route("GET", _HERE, _show_page, SESSION, Limit.ORDINARY),
+    Route("POST", _HERE, _start, SESSION, Limit.PASSWORD),
+    Route("GET", _CODE, _show_code_page, SESSION, Limit.ORDINARY),
+    Route("POST", _CODE, _complete, SESSION, Limit.ORDINARY),
+)

@@ -1,0 +1,106 @@
+"""/account/phone: the number a person can be reached at. A code goes there by SMS; with it, the number is set."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from gatepost.auth.v1.accounts_pb2 import CompletePhoneChangeRequest, StartPhoneChangeRequest
+from gateway.call import Call
+from gateway.dialect import Route
+from gateway.fields import text
+from gateway.limits import Limit
+from gateway.pages.account_step import Step, forgotten, keep, kept
+from gateway.pages.own import WEB, proof, seconds_until, show_own, signed_in
+from gateway.reply import Reply, redirect
+from gateway.web import url
+from gateway.web.forms import PageForm
+from gateway.web.session import SESSION
+from runtime.errors import GatepostError
+
+_HERE = "/account/phone"
+_CODE = "/account/phone/code"
+_KIND = "phone"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneForm(PageForm):
+    """The first step."""
+
+    phone: str = text(default="")
+    current_password: str = text(default="", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeForm(PageForm):
+    """The second step."""
+
+    code: str = text(default="", secret=True)
+
+
+async def _show_page(call: Call) -> Reply:
+    """Ask for the new number."""
+    return await _show(call, PhoneForm())
+
+
+async def _start(call: Call, form: PhoneForm) -> Reply:
+    """Send a code to the new number."""
+    call.again = partial(_show, call, form)
+    await signed_in(call)
+    phone = form.phone.strip()
+    request = StartPhoneChangeRequest(
+        access_token=call.token, form=WEB, phone=phone, current_password=form.current_password
+    )
+    answer = await call.clients.accounts.StartPhoneChange(request)
+    cookie = keep(Step(_KIND, phone, answer.handle), seconds_until(answer.expire_time))
+    return Reply(status=303, headers={"Location": url(call, _CODE)}, cookies=(cookie,))
+
+
+async def _show_code_page(call: Call) -> Reply:
+    """Ask for the code."""
+    return await _show_code(call)
+
+
+async def _complete(call: Call, form: CodeForm) -> Reply:
+    """Set the number."""
+    call.again = partial(_show_code, call)
+    await signed_in(call)
+    step = kept(call, _KIND)
+    if step is None:
+        return redirect(url(call, _HERE))
+    request = CompletePhoneChangeRequest(
+        access_token=call.token, form=WEB, phone=step.target, handle=step.handle, code=form.code.strip()
+    )
+    await call.clients.accounts.CompletePhoneChange(request)
+    location = {"Location": url(call, "/account/profile", done="phone")}
+    return Reply(status=303, headers=location, cookies=(forgotten(),))
+
+
+async def _show(call: Call, form: PhoneForm, error: GatepostError | None = None) -> Reply:
+    who = await signed_in(call)
+    present = (await call.clients.profile(who.account.user_id)).phone
+    return await show_own(
+        call,
+        "account_phone.html",
+        who,
+        error=error,
+        here=url(call, _HERE),
+        present=present,
+        phone=form.phone,
+        proof=proof(who, error),
+        tried=bool(form.current_password),
+    )
+
+
+async def _show_code(call: Call, error: GatepostError | None = None) -> Reply:
+    who = await signed_in(call)
+    step = kept(call, _KIND)
+    if step is None:
+        return redirect(url(call, _HERE))
+    return await show_own(call, "account_code.html", who, error=error, here=url(call, _CODE), step=step, start=_HERE)
+
+
+ROUTES = (
+    Route("GET", _HERE, _show_page, SESSION, Limit.ORDINARY),
+    Route("POST", _HERE, _start, SESSION, Limit.PASSWORD),
+    Route("GET", _CODE, _show_code_page, SESSION, Limit.ORDINARY),
+    Route("POST", _CODE, _complete, SESSION, Limit.ORDINARY),
+)

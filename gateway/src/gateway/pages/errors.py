@@ -1,0 +1,46 @@
+"""How pages speak of errors: the form again with what went wrong, the sign-in page, or a page about the error."""
+
+from collections.abc import Mapping
+
+from gateway import problem
+from gateway.dialect import Failure, Rendering
+from gateway.reply import Reply
+from gateway.web.errors import error_page
+from gateway.web.locale import mark as _
+from gateway.web.mistakes import mendable
+from gateway.web.paths import url
+from gateway.web.session import DEAD, cleared
+from runtime.errors import Reason
+
+_FORM_REFUSED = Rendering(
+    403, _("This form was open for too long, or it was not sent from our page. Nothing has been changed.")
+)
+
+ERRORS: Mapping[Reason, Rendering] = {
+    **problem.ERRORS,
+    Reason.ROLE_FORBIDDEN: _FORM_REFUSED,
+    Reason.EMAIL_TAKEN: Rendering(409, _("There is an account with this address already.")),
+    Reason.CHALLENGE_FAILED: Rendering(400, _("That code is wrong or no longer valid.")),
+    Reason.RATE_LIMITED: Rendering(429, _("That was tried too often. Nothing is wrong with your account.")),
+}
+
+
+async def body(failure: Failure) -> Reply:
+    """Answer an error."""
+    call, error = failure.call, failure.error
+    if error.reason in DEAD:
+        return _to_sign_in(failure)
+    if call.again is not None and mendable(error):
+        return await call.again(error)
+    return await error_page(call, error, failure.rendering.status, failure.rendering.text)
+
+
+def _to_sign_in(failure: Failure) -> Reply:
+    call = failure.call
+    target = call.target
+    if call.method not in {"GET", "HEAD"}:
+        # A form cannot be sent once more after signing in; go on where it was, roughly.
+        section = target.removeprefix(f"/t/{call.mount}" if call.mount else "").partition("?")[0].split("/")[1]
+        target = url(call, f"/{section}")
+    location = {"Location": url(call, "/sign-in", next=target)}
+    return Reply(status=303, headers=location, cookies=(cleared(),))

@@ -1,0 +1,1 @@
+"""gatepost.users.v1: protobuf <-> model, and nothing else. The server's interceptor renders errors."""
