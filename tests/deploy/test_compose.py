@@ -25,6 +25,8 @@ HOLDERS = {
     "GATEPOST_VALKEY_PASSWORD": {"valkey"},
     "GATEPOST_SMTP_USERNAME": {"notify-service"},
     "GATEPOST_SMTP_PASSWORD": {"notify-service"},
+    "GATEPOST_SMS_AUTH_TOKEN": {"notify-service"},
+    "GATEPOST_FACEBOOK_APP_SECRET": {"auth-service"},
     "GATEPOST_USERS_MEDIA_S3_SECRET_ACCESS_KEY": {"user-service"},
     "POSTGRES_PASSWORD": {"postgres"},
     "GATEPOST_AUTH_POSTGRES_PASSWORD": {"postgres"},
