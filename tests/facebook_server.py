@@ -22,7 +22,7 @@ class FacebookServer:
         self._tokens: dict[str, dict[str, Any]] = {}
         self._runner: web.AppRunner | None = None
 
-    def token(self, user_id: str, **said: Any) -> str:
+    def token(self, user_id: str, /, **said: Any) -> str:
         """Return a new token of a user, made for our app and good for an hour; `said` differs in the inspection."""
         token = f"EAA{token_hex(24)}"
         now = int(time.time())

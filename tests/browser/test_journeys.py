@@ -49,7 +49,7 @@ async def test_from_sign_up_over_consent_to_an_auth_key(visitor: Visitor, site: 
     await visitor.press("Create account")
     assert (await visitor.heading()).startswith("Continue to Harbour")
     await visitor.check_accessibility()
-    assert "Birth date" in await visitor.page.locator("main").inner_text()
+    assert "Date of birth" in await visitor.page.locator("main").inner_text()
     await visitor.press("Continue as Ann")
     assert await visitor.heading() == "Welcome back"
     arrival = site.arrivals[-1]
@@ -87,7 +87,8 @@ async def test_signing_in_by_keyboard_alone(visitor: Visitor) -> None:
     await visitor.page.context.clear_cookies()
     await visitor.open("/account")
     keyboard = visitor.page.keyboard
-    await keyboard.type(email)  # the first field has the focus
+    await visitor.page.locator('[name="email"]:focus').wait_for()  # the first field has the focus by itself
+    await keyboard.type(email)
     await keyboard.press("Tab")
     await keyboard.type(PASSWORD)
     async with visitor.page.expect_navigation():

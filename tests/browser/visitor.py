@@ -33,8 +33,9 @@ class Visitor:
             self.complaints.append(f"{message.type} on {self.page.url}: {message.text}")
 
     def _note_failure(self, request: Request) -> None:
-        # A redirect to an app's own address leads nowhere here; whoever follows it says so himself.
-        if urlsplit(request.url).netloc == urlsplit(self.stack.url).netloc:
+        # What is still loading when the person goes on is given up by the browser, which is no fault.
+        ours = urlsplit(request.url).netloc == urlsplit(self.stack.url).netloc
+        if ours and request.failure != "net::ERR_ABORTED":
             self.complaints.append(f"failed: {request.url} {request.failure}")
 
     def _note_response(self, response: Response) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -52,7 +53,7 @@ class Visit:
         for name, value in {"csrf": (await self.get(page)).csrf, **fields}.items():
             form.add_field(name, value)
         for name, content in files.items():
-            form.add_field(name, content, filename="picture.png", content_type="image/png")
+            form.add_field(name, BytesIO(content), filename="picture.png", content_type="image/png")
         cookies = "; ".join(f"{name}={value}" for name, value in self.browser.cookies.items())
         async with self.browser.session.post(
             f"{self.browser.url}{self.site.mount}{path}", data=form, headers={"Cookie": cookies}, allow_redirects=False
@@ -71,6 +72,12 @@ class Visit:
                     return str(mail["link"].rpartition("=")[2])
             await asyncio.sleep(0.1)
         raise AssertionError(f"no link to {path}")
+
+    async def follow(self, path: str, token: str) -> None:
+        """Follow a mailed link and press its button."""
+        page = await self.get(path, token=token)
+        done = await self.browser.post(f"{self.site.mount}{path}", csrf=page.csrf, token=token)
+        assert done.status in {200, 303}, done
 
     async def create_app(self, **fields: str) -> tuple[str, str]:
         """Create an app; return its id and secret."""

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from aiohttp import ClientSession
 from conftest import GatepostStack
 from dialects.ihopr_client import App, Ihopr, Person, app_maker
+from yarl import URL
 
 REDIRECT_URL = "https://app.example/my_redirect_url.php"
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
@@ -74,7 +75,7 @@ class Browser:
     async def _ask(self, method: str, path: str, fields: dict[str, str] | None = None) -> Page:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         async with self.session.request(
-            method, self.url + path, data=fields, headers=headers, allow_redirects=False
+            method, URL(self.url + path, encoded=True), data=fields, headers=headers, allow_redirects=False
         ) as answer:
             for name, morsel in answer.cookies.items():
                 self.cookies[name] = morsel.value

@@ -26,7 +26,7 @@ class Sngine:
     def app(self) -> App:
         return self.site.app
 
-    async def ask(self, verb: str, *, headers: dict[str, str] | None = None, **query: str) -> Answer:
+    async def ask(self, verb: str, headers: dict[str, str] | None = None, /, **query: str) -> Answer:
         """Ask as the published samples do: all in the query."""
         async with self.session.get(f"{self.url}/api/{verb}", params=query, headers=headers) as answer:
             return Answer(answer.status, await answer.json(), dict(answer.headers))

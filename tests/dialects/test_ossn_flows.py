@@ -58,6 +58,12 @@ async def test_a_user_signs_in_by_name_or_address_whatever_the_case(site: Ossn) 
     assert payloads[0]["guid"].isdigit()
 
 
+async def test_credentials_in_a_query_string_are_taken_but_deprecated(site: Ossn) -> None:
+    user = site.user()
+    assert "Deprecation" in (await site.authenticate(user.username, how="query")).headers
+    assert "Deprecation" not in (await site.authenticate(user.username)).headers
+
+
 async def test_a_password_is_taken_as_it_is(site: Ossn) -> None:
     odd = "two  blanks & <marks> 42"
     added = (await site.add(password=odd)).payload

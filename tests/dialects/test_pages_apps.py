@@ -1,9 +1,10 @@
 """The app dashboard over real HTTP: an app from creation to its end, the secret shown once, and other people's."""
 
+import asyncio
 from collections.abc import Callable
 from html import unescape
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import drawn
@@ -217,9 +218,8 @@ async def test_the_page_has_what_a_developer_copies(ann: Visit) -> None:
 
 async def test_usage_is_shown_for_every_day(ann: Visit) -> None:
     client_id, secret = await ann.create_app(redirect_urls=REDIRECT)
-    query = urlencode({"app_id": client_id})
     page = await ann.site.allowed(ann.browser, "/api/oauth", app_id=client_id)
-    assert page.status == 302, query
+    assert page.status == 302, page
     form = {"app_id": client_id, "app_secret": secret, "auth_key": page.parameters["auth_key"]}
     async with ann.browser.session.post(f"{ann.browser.url}/api/authorize", data=form) as answer:
         assert (await answer.json())["access_token"]
@@ -227,3 +227,17 @@ async def test_usage_is_shown_for_every_day(ann: Visit) -> None:
     assert text.count("<time datetime=") == 14
     assert 'value="1"' in text.partition("<tbody>")[2].partition("</tr>")[0]
     assert "1 sign-in in the last 14 days" in await ann.shown("/apps")
+
+
+async def test_the_python_snippet_signs_a_person_in(ann: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    client_id, secret = await ann.create_app(redirect_urls=REDIRECT)
+    text = await ann.shown(f"/apps/{client_id}")
+    code = text.partition('aria-label="Python"><code>')[2].partition("</code>")[0]
+    monkeypatch.setenv("GATEPOST_APP_SECRET", secret)
+    snippet: dict[str, Any] = {}
+    exec(code, snippet)  # noqa: S102 what developers paste is run as they run it
+    session: dict[str, str] = {}
+    query = dict(parse_qsl(urlsplit(snippet["login_url"](session)).query))
+    page = await ann.site.allowed(ann.browser, "/api/oauth", **query)
+    who = await asyncio.to_thread(snippet["who_is_it"], session, page.parameters)
+    assert (who["user_email"], who["user_firstname"]) == (ann.person.email, "Ann")

@@ -1,5 +1,7 @@
 """What an app does over Shoop, end to end: register, log in, read and edit oneself, reset the password, list places."""
 
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -12,6 +14,12 @@ from gatepost.auth.v1.accounts_pb2 import AccountRef, EmailRef, GetAccountReques
 from gatepost.notify.v1.devices_pb2 import ListDevicesRequest
 from gateway.clients import Clients
 
+MEMBERS = (
+    *("id_user", "name", "email", "phone", "birthdate", "username", "address", "city", "country", "bio", "avatar"),
+    *("type", "fb_token", "fb_token_expired", "tw_token", "tw_secret", "album_id", "show_phone", "gcm_regid"),
+    *("premium_end", "is_premium", "updated", "fb_uid", "joined_date", "id_key", "longitude", "latitude"),
+    *("id_location", "status", "app_version", "last_activity", "buyer_poin", "seller_poin", "is_trusted", "is_sundul"),
+)
 TEXTS = {"id_user", "name", "email", "type", "updated", "joined_date", "id_key", "show_phone", "is_premium", "status"}
 TEXTS |= {"buyer_poin", "seller_poin", "is_trusted", "is_sundul", "fb_uid"}
 SECRETS = ("fb_token", "tw_token", "tw_secret", "gcm_regid")
@@ -54,43 +62,7 @@ async def test_the_active_user_is_all_strings_or_null_and_without_secrets(market
         "shoop_count": 0,
         "point": {"balance": 0},
     }
-    assert list(user) == [
-        "id_user",
-        "name",
-        "email",
-        "phone",
-        "birthdate",
-        "username",
-        "address",
-        "city",
-        "country",
-        "bio",
-        "avatar",
-        "type",
-        "fb_token",
-        "fb_token_expired",
-        "tw_token",
-        "tw_secret",
-        "album_id",
-        "show_phone",
-        "gcm_regid",
-        "premium_end",
-        "is_premium",
-        "updated",
-        "fb_uid",
-        "joined_date",
-        "id_key",
-        "longitude",
-        "latitude",
-        "id_location",
-        "status",
-        "app_version",
-        "last_activity",
-        "buyer_poin",
-        "seller_poin",
-        "is_trusted",
-        "is_sundul",
-    ]
+    assert list(user) == list(MEMBERS)
     assert all(value is None or isinstance(value, str) for value in user.values())
     assert all(isinstance(user[name], str) for name in TEXTS)
     assert [user[name] for name in SECRETS] == [""] * len(SECRETS)
@@ -164,21 +136,13 @@ async def test_nobody_is_kept_out_when_devices_cannot_be_registered(make_stack: 
     stack.up()
     market = new_market(stack, session, "strict")
     email, _ = await market.registered()
-    await market.post("auth/login", email=email, password=PASSWORD, gcm_id="")
-    for process in stack.status()["processes"]:
-        if process["name"] == "notify-service":
-            break
-    else:
-        pytest.fail("there is no notify-service")
-    import os
-    import signal
-
-    os.kill(process["pid"], signal.SIGSTOP)
+    notify = next(process["pid"] for process in stack.status()["processes"] if process["name"] == "notify-service")
+    os.kill(notify, signal.SIGSTOP)
     try:
         answer = await market.post("auth/login", email=email, password=PASSWORD, gcm_id="a-device")
-        assert len(answer.success["key"]) == 40
     finally:
-        os.kill(process["pid"], signal.SIGCONT)
+        os.kill(notify, signal.SIGCONT)
+    assert len(answer.success["key"]) == 40
 
 
 @pytest.mark.parametrize("by", ["code", "link"])

@@ -46,7 +46,7 @@ def assert_key(answer: Any, published: Any) -> None:
 
 
 async def set_password(stack: GatepostStack, email: str, password: str) -> None:
-    """Give an account a password that it could not choose here, as one that was brought over from elsewhere may have."""
+    """Give an account a password that it could not choose here, as one that was brought over from elsewhere has."""
     connection = await asyncpg.connect(stack.cli("status")["postgres"]["dsns"]["auth"])
     try:
         await connection.execute(

@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -108,9 +109,8 @@ async def test_oauth_of_a_public_app_without_a_proof_key(sngine: Sngine, core: C
 async def test_oauth_declined_tells_the_app(sngine: Sngine) -> None:
     browser = await sngine.site.browser(await sngine.site.person())
     for query, expected in (({}, "error=access_denied"), ({"state": "a b"}, "error=access_denied&state=a+b")):
-        shown = await browser.get(f"{sngine.site.mount}/api/oauth", app_id=sngine.app.client_id, **query)
-        target = f"{sngine.site.mount}/api/oauth?app_id={sngine.app.client_id}&state={query.get('state', '')}"
-        back = await browser.post(target, csrf=shown.csrf, decision="deny")
+        target = f"{sngine.site.mount}/api/oauth?{urlencode({'app_id': sngine.app.client_id} | query)}"
+        back = await browser.post(target, csrf=(await browser.get(target)).csrf, decision="deny")
         assert (back.status, back.location) == (302, f"{REDIRECT_URL}?{expected}")
         assert "auth_key" not in back.parameters
 
@@ -213,13 +213,13 @@ async def test_a_secret_in_the_address_of_an_app_that_does_not_allow_it(
 
 async def test_a_header_and_parameters_that_name_different_apps(sngine: Sngine, *, strict: bool) -> None:
     basic = {"Authorization": f"Basic {b64encode(b'1:x').decode()}"}
-    answer = await sngine.ask("authorize", headers=basic, **sngine.credentials, auth_key="0" * 64)
+    answer = await sngine.ask("authorize", basic, **sngine.credentials, auth_key="0" * 64)
     assert_refused(answer, 400, "Bad Request, invalid parameters", strict=strict)
 
 
 @pytest.mark.parametrize("encoded", ["!!!", b64encode(b"no colon").decode(), b64encode(b"\xff:\xff").decode()])
 async def test_a_basic_header_that_cannot_be_read(sngine: Sngine, encoded: str, *, strict: bool) -> None:
-    answer = await sngine.ask("authorize", headers={"Authorization": f"Basic {encoded}"}, auth_key="0" * 64)
+    answer = await sngine.ask("authorize", {"Authorization": f"Basic {encoded}"}, auth_key="0" * 64)
     assert_refused(answer, 401, NO_APP, strict=strict)
 
 

@@ -21,13 +21,14 @@ from gatepost.users.v1.profiles_pb2 import Profile, UpdateProfileRequest
 from gateway.clients import Clients
 
 EXTRAS = ("birthdate", "gender", "relationship", "biography", "website", "cover")
-KNOWN = {
-    "gender": "female",
-    "birth_date": "1990-02-28",
-    "relationship": "single",
-    "biography": "Two lines\nof text",
-    "website": "https://ann.example/",
-}
+KNOWN = Profile(
+    gender="female",
+    birth_date="1990-02-28",
+    relationship="single",
+    biography="Two lines\nof text",
+    website="https://ann.example/",
+    badge=True,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,9 @@ async def fill(core: Clients, site: Site, email: str) -> str:
     """Give somebody a whole profile; return his id."""
     reference = AccountRef(email=EmailRef(project=site.app.project, email=email))
     user_id = (await core.accounts.GetAccount(GetAccountRequest(account=reference))).account.user_id
-    profile = Profile(user_id=user_id, badge=True, **KNOWN)
-    mask = FieldMask(paths=[*KNOWN, "badge"])
+    profile = Profile(user_id=user_id)
+    profile.MergeFrom(KNOWN)
+    mask = FieldMask(paths=[field.name for field, _ in KNOWN.ListFields()])
     await core.profiles.UpdateProfile(UpdateProfileRequest(profile=profile, update_mask=mask))
     for kind in (PictureKind.PICTURE_KIND_AVATAR, PictureKind.PICTURE_KIND_COVER):
         await core.pictures.SetProfilePicture(SetProfilePictureRequest(user_id=user_id, kind=kind, content=plain()))
@@ -140,6 +142,17 @@ async def test_the_older_name_of_the_first_hop_works_too(site: Site) -> None:
     assert back.location.startswith(f"{REDIRECT_URL}?auth_key=")
 
 
+async def test_a_project_that_serves_nothing_else_serves_this_with_its_pages(
+    make_site: Callable[..., Site], session: ClientSession, stack: GatepostStack
+) -> None:
+    site = make_site()
+    person = await site.person()
+    await asyncio.to_thread(stack.cli, "project", "update", site.app.project, "--dialect", "sngine")
+    await asyncio.sleep(2)
+    client = Sngine(site, session, stack.url)
+    assert (await client.user_info(await client.token(await site.browser(person))))["user_email"] == person.email
+
+
 # Exchanging the key
 
 
@@ -164,7 +177,7 @@ async def test_a_key_is_exchanged_by_form_json_and_basic_without_the_secret_in_t
         await sngine.post("authorize", data=sngine.credentials | {"auth_key": await sngine.auth_key()}),
         await sngine.post("authorize", json=sngine.credentials | {"auth_key": await sngine.auth_key()}),
         await sngine.post("authorize", basic, data={"auth_key": await sngine.auth_key()}),
-        await sngine.ask("authorize", headers=basic, auth_key=await sngine.auth_key()),
+        await sngine.ask("authorize", basic, auth_key=await sngine.auth_key()),
     ]
     for answer in answers:
         assert answer.body["access_token"], answer
@@ -213,7 +226,7 @@ async def test_user_info_holds_all_that_was_granted(curious: Sngine, core: Clien
 
 async def test_a_token_in_the_header_is_as_good(sngine: Sngine) -> None:
     person, token = await sngine.signed_in()
-    answer = await sngine.ask("get_user_info", headers={"Authorization": f"Bearer {token}"})
+    answer = await sngine.ask("get_user_info", {"Authorization": f"Bearer {token}"})
     assert answer.body["user_info"]["user_email"] == person.email
 
 

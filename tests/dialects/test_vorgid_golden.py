@@ -40,8 +40,9 @@ async def send(vorgid: Vorgid, name: str, token: str = "", **real: str) -> Any:
     """Send a sample with its placeholders replaced, on a token of exactly the scope it names."""
     request, expected = sample(name)
     token = token or (await vorgid.signed_in(request["scope"]))[1]
-    sent: dict[str, Any] = {"params": request["query"] | real} if "query" in request else {"json": real}
-    assert set(real) <= set(request.get("query", request.get("body")))
+    how, published = ("params", request["query"]) if "query" in request else ("json", request["body"])
+    assert set(real) <= set(published), "a sample has no such parameter"
+    sent = {how: published | real}
     answer = await vorgid.call(request["method"], request["path"].removeprefix("/v1/vorg-id/"), token, **sent)
     assert answer.status == 200, answer
     assert shape(answer.body) == shape(expected)

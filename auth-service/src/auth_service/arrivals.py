@@ -8,13 +8,13 @@ from datetime import timedelta
 from auth_service.model import Account, TokenForm
 from auth_service.notices import Channel, Notices
 from auth_service.store import sessions
+from runtime.agents import describe
 from runtime.clock import Clock
 from runtime.context import current
 from runtime.postgres import Connection
 
 USER_AGENT_LENGTH = 200  # as kept with a session
 _MEMORY = timedelta(days=90)
-_DEVICE_LENGTH = 100  # as told
 _BY_MAIL = {TokenForm.SESSION_KEY, TokenForm.WEB}
 
 
@@ -47,7 +47,7 @@ class Arrivals:
             ways.append((Channel.MAIL, account.recipient()))
         for channel, recipient in ways:
             await self._notices.post(
-                connection, "new_sign_in", recipient, channel=channel, device=_device(agent), time=now.isoformat()
+                connection, "new_sign_in", recipient, channel=channel, device=describe(agent), time=now.isoformat()
             )
 
 
@@ -55,8 +55,3 @@ def client_of_call() -> tuple[str, str]:
     """Return User-Agent (shortened) and network address of the client of the call at hand; empty when unknown."""
     context = current()
     return context.user_agent[:USER_AGENT_LENGTH], context.client_address
-
-
-def _device(user_agent: str) -> str:
-    shown = "".join(character for character in user_agent if character.isprintable()).strip()
-    return shown[:_DEVICE_LENGTH] or "unknown"

@@ -41,17 +41,16 @@ class Reauthentication:
         self._age = timedelta(seconds=seconds)
 
     async def require(self, session: Session, account: Account, current_password: str | None) -> None:
-        """Go on only if the session's user has proven himself lately, or does so now.
+        """Go on only if the session's user has proven himself lately, or does so now; a wrong password never passes.
 
         Raises:
             GatepostError: REAUTH_REQUIRED on `current_password`; RATE_LIMITED after too many wrong ones; OVERLOADED.
         """
-        if self._clock.now() - session.authenticated_at <= self._age:
-            return
-        if not current_password:
+        if current_password:
+            if not await self.proves(account, current_password):
+                raise _refusal("The current_password is incorrect.")
+        elif self._clock.now() - session.authenticated_at > self._age:
             raise _refusal("The current_password field is required.")
-        if not await self.proves(account, current_password):
-            raise _refusal("The current_password is incorrect.")
 
     async def proves(self, account: Account, password: str) -> bool:
         """Say whether a password is the account's present one, and count it if not.

@@ -127,7 +127,8 @@ class Recovery:
         if entry.app:
             await self._notices.post(connection, "reset_code", to, expires_at=expires_at, code=code, minutes=minutes)
             return
-        link = f"{self._public_url}/reset-password?token={opened.challenge.handle}{code}"
+        home = "" if entry.project.name == "default" else f"/t/{entry.project.name}"  # whose page it is
+        link = f"{self._public_url}{home}/reset-password?token={opened.challenge.handle}{code}"
         await self._notices.post(
             connection, "reset_link", to, expires_at=expires_at, code=code, minutes=minutes, link=link
         )

@@ -17,6 +17,7 @@ from auth_service.enrolment import Enrolment, NewAccount
 from auth_service.model import Account, AccountState, Entry, Pkce, Purpose, SignInStep, TokenForm
 from auth_service.store import accounts, apps, projects
 from runtime.clock import Clock
+from runtime.context import current
 from runtime.errors import GatepostError, Reason
 from runtime.postgres import Database
 
@@ -56,6 +57,8 @@ class Verification:
 
     async def _complete(self, claim: Claim) -> SignInStep:
         data = claim.data
+        if data.get("dialect", current().dialect) != current().dialect:  # absent in those of the release before
+            raise GatepostError(Reason.CHALLENGE_FAILED)  # this caller could do nothing with what it would get
         account_id = UUID(data["account_id"])
         entry = await self._entry(data)
         if data["registration"]:
@@ -160,6 +163,7 @@ def challenge_data(
         "app_id": str(entry.app.id) if entry.app else None,
         "project_id": str(entry.project.id),
         "form": entry.form.value,
+        "dialect": current().dialect,
         "pkce": {"challenge": proof.challenge, "method": proof.method} if proof else None,
         "registration": registration,
         "keep_password": keep_secrets,

@@ -64,7 +64,7 @@ class App:
             deadline=deadline,
             user_agent=_user_agent(request),
             language=locale.choose(call),
-            dialect=match.dialect.name,
+            dialect="" if match.dialect.everywhere else match.dialect.name,
         )
         with bound(context):
             reply, outcome = await self._answer(request, match, call)

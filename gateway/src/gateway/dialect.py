@@ -114,6 +114,7 @@ class Dialect:
         legacy_status: HTTP status of every error in legacy mode; None if the dialect has no such mode.
         cors: Whether pages of listed origins may call it from a browser.
         mountable: Whether it is also served below `/t/{project}`.
+        everywhere: Whether every project has it, whatever dialects it lists: our own pages.
         error_answer: What an error looks like in JSON: a TypedDict, or several; None where it is a page.
 
     Raises:
@@ -129,6 +130,7 @@ class Dialect:
     legacy_status: int | None = None
     cors: bool = True
     mountable: bool = False
+    everywhere: bool = False
     error_answer: Any = None
 
     def __post_init__(self) -> None:

@@ -76,4 +76,3 @@ def details(status: int, text: str) -> Reply:
     """Make problem details of no particular type (RFC 9457 section 4.2.1)."""
     problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": text}
     return Reply(status=status, body=msgspec.json.encode(problem), headers={"Content-Type": "application/problem+json"})
-

@@ -13,7 +13,12 @@ _SHOWS = {
     "bearer": "Needs an access token in the header Authorization.",
     "session": "Needs a browser's session.",
 }
-_PLACES = {Takes.QUERY: "query", Takes.BODY: "body", Takes.QUERY_AND_BODY: "query or the body"}
+_PLACES = {
+    Takes.QUERY: "query",
+    Takes.BODY: "body",
+    Takes.QUERY_AND_BODY: "query or the body",
+    Takes.UPLOAD: "body",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -118,6 +118,18 @@ async def test_a_code_sent_by_mail_opens_a_session_and_no_code_for_an_app(
     await refused(here.answer(step, code), Reason.CHALLENGE_FAILED)
 
 
+async def test_a_challenge_is_answered_in_the_dialect_it_was_put_in(deployment: Deployment, refused: Refused) -> None:
+    here = await door(deployment, "two-step")
+    for asked, answered in (("", "ihopr"), ("ihopr", "")):
+        email = address()
+        with bound(CallContext(dialect=asked)):
+            step = await here.sign_up(email)
+        code = await mailed_code(deployment, email)
+        with bound(CallContext(dialect=answered)):
+            await refused(here.answer(step, code), Reason.CHALLENGE_FAILED)
+        await refused(here.sign_in(email), Reason.USER_NOT_VALIDATED)  # nothing was made
+
+
 @pytest.mark.parametrize("policy", ["otp", "two-step"])
 async def test_a_caller_of_one_step_is_told_of_the_second_after_the_right_password_only(
     deployment: Deployment, refused: Refused, policy: str
@@ -184,7 +196,7 @@ async def test_a_project_refuses_dialects_that_it_does_not_serve(deployment: Dep
     for dialect in ("shoop", ""):
         with bound(CallContext(dialect=dialect)):
             assert (await here.sign_in(email)).session.token
-            assert await here.authenticate(session.token)
+            await here.authenticate(session.token)
 
 
 async def test_errors_say_how_an_app_wants_them_marked(deployment: Deployment, refused: Refused) -> None:
@@ -217,7 +229,8 @@ async def test_a_reset_asked_for_on_our_pages_mails_a_link_with_the_code_in_it(d
     await here.sign_up(email)
     challenge = await here.start_reset(email)
     mail = await deployment.mail(email, "reset_link")
-    assert mail.link == f"http://127.0.0.1:8080/reset-password?token={challenge.handle}{mail.code}"
+    page = f"http://127.0.0.1:8080/t/{here.project}/reset-password"
+    assert mail.link == f"{page}?token={challenge.handle}{mail.code}"
 
 
 @pytest.mark.parametrize("typed", ["code", "token"])
@@ -381,7 +394,6 @@ async def test_a_session_says_where_it_was_opened(deployment: Deployment) -> Non
     session = (await here.authenticate(token)).session
     assert session.client_address == "192.0.2.7"
     assert session.user_agent == ("Browser/1 " + "x" * 300)[:200]
-    assert UUID(session.id)
 
 
 async def test_a_user_sees_his_sessions_his_own_first(deployment: Deployment) -> None:
@@ -414,8 +426,8 @@ async def test_a_user_ends_one_session_and_no_other_persons(deployment: Deployme
     await refused(end(ids[theirs]), Reason.NOT_FOUND)
     await refused(end(str(uuid4())), Reason.NOT_FOUND)
     await refused(end("no uuid"), Reason.INVALID_PARAMETER)
-    assert await here.authenticate(theirs)
-    assert await here.authenticate(mine)
+    await here.authenticate(theirs)
+    await here.authenticate(mine)
 
 
 async def test_a_user_ends_all_his_sessions_of_every_form(deployment: Deployment, refused: Refused) -> None:

@@ -168,13 +168,19 @@ async def test_a_password_may_not_hold_the_address_or_the_name(deployment: Deplo
         ("phone", "1" * 41),
         ("meta", "ü" * 8193),
         ("meta", "nul \x00"),
+        ("gender", "unheard of"),
+        ("birth_date", "31.12.1999"),
+        ("location_id", -1),
+        ("latitude", 90.5),
+        ("longitude", -180.5),
     ],
 )
 async def test_a_profile_that_cannot_be_stored_is_refused_before_anything_is_mailed(
-    deployment: Deployment, refused: Refused, policy: str, field: str, value: str
+    deployment: Deployment, refused: Refused, policy: str, field: str, value: Any
 ) -> None:
     client = await deployment.client(policy)
-    profile = accounts_pb2.NewProfile(**{field: value})
+    said: dict[str, Any] = {field: value}
+    profile = accounts_pb2.NewProfile(**said)
     error = await refused(client.sign_up(address(), profile=profile), Reason.INVALID_PARAMETER)
     assert [violation.field for violation in error.violations] == [field]
 

@@ -27,7 +27,7 @@ class SignedIn:
         self.engines = engines
         self.app = app
         self.account = account
-        self.client = {"client_id": app.client_id, "client_secret": secret}
+        self.client: dict[str, Any] = {"client_id": app.client_id, "client_secret": secret}
 
     async def code(self) -> str:
         return await self.engines.codes.issue(self.account, self.app, None, self.engines.clock.now())

@@ -43,6 +43,7 @@ from runtime.errors import GatepostError, Reason, Rule, invalid, missing
 _CLOCK: Clock = SystemClock()
 # What may stand in a query string only with a key that allows it.
 _CREDENTIALS = frozenset({"api_key_token", "password", "current_password", "new_password"})
+_DEPRECATED = "@1767225600"  # 2026-01-01, as RFC 9745 writes it
 # Switches of a project.
 _TELL_UNKNOWN = "ossn.legacy_103"
 _GIVE_SESSION = "ossn.session_token"
@@ -376,6 +377,8 @@ def _no_date() -> NoReturn:
 
 
 async def _success(call: Call, payload: Any, headers: Mapping[str, str] = _NO_HEADERS) -> Reply:
+    if not _CREDENTIALS.isdisjoint(call.query):
+        headers = {**headers, "Deprecation": _DEPRECATED}
     return await _envelope(call, payload, "100", "Request successfully executed", headers)
 
 

@@ -75,4 +75,5 @@ PAGES = Dialect(
     error_body=errors.body,
     cors=False,
     mountable=True,
+    everywhere=True,
 )

@@ -50,7 +50,7 @@ async def _show(call: Call, form: DeleteForm, error: GatepostError | None = None
         who,
         error=error,
         here=url(call, _HERE),
-        proof=proof(who, error),
+        proof=proof(who, error, tried=bool(form.current_password)),
         tried=bool(form.current_password),
         sure=bool(form.sure),
     )

@@ -86,7 +86,7 @@ async def _show(call: Call, form: EmailForm, error: GatepostError | None = None)
         error=error,
         here=url(call, _HERE),
         email=form.email,
-        proof=proof(who, error),
+        proof=proof(who, error, tried=bool(form.current_password)),
         tried=bool(form.current_password),
     )
 

@@ -52,7 +52,7 @@ async def _show(call: Call, error: GatepostError | None = None, *, tried: bool) 
         who,
         error=error,
         here=url(call, _HERE),
-        proof=proof(who, error),
+        proof=proof(who, error, tried=tried),
         tried=tried,
         shortest=(await call.project()).password_min_length,
     )

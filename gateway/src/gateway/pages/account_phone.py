@@ -85,7 +85,7 @@ async def _show(call: Call, form: PhoneForm, error: GatepostError | None = None)
         here=url(call, _HERE),
         present=present,
         phone=form.phone,
-        proof=proof(who, error),
+        proof=proof(who, error, tried=bool(form.current_password)),
         tried=bool(form.current_password),
     )
 

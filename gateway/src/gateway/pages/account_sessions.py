@@ -13,12 +13,12 @@ from gateway.call import Call
 from gateway.dialect import Route
 from gateway.limits import Limit
 from gateway.pages.account import Seen
-from gateway.pages.account_agents import browser, system
 from gateway.pages.own import WEB, show_own, signed_in, uuid_of
 from gateway.reply import Reply
 from gateway.web import url
 from gateway.web.forms import PageForm
 from gateway.web.session import SESSION, cleared
+from runtime.agents import browser, system
 
 _HERE = "/account/sessions"
 

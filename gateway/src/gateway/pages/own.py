@@ -90,9 +90,15 @@ def shown_name(account: Account, profile: Profile) -> str:
     return names or account.username or f"user{profile.number}"
 
 
-def proof(who: AuthenticateResponse, error: GatepostError | None) -> str:
-    """Say what a change that needs a fresh sign-in asks for: nothing, `password`, or `sign-in` where there is none."""
-    asked = error is not None and error.reason is Reason.REAUTH_REQUIRED
+def proof(who: AuthenticateResponse, error: GatepostError | None, *, tried: bool) -> str:
+    """Say what a change that needs a fresh sign-in asks for: nothing, `password`, or `sign-in` where there is none.
+
+    Args:
+        who: From `signed_in`.
+        error: What went wrong with the form, if anything did.
+        tried: Whether the form came with the password already.
+    """
+    asked = tried or (error is not None and error.reason is Reason.REAUTH_REQUIRED)
     if not asked and _clock.now() - who.session.auth_time.ToDatetime(UTC) < _FRESH:
         return ""
     return "password" if who.account.has_password else "sign-in"

@@ -1,6 +1,6 @@
 """What is wrong with a field of our account and app forms, where the general words would not help. Templates translate.
 
-And what each scope lets an app know or do, for who gives it and who asks for it.
+And what each scope lets an app know or do, in the words of the consent pages.
 """
 
 from collections.abc import Mapping
@@ -37,18 +37,18 @@ _WORDS: Mapping[tuple[str, Rule], str] = {
 }
 SCOPES: Final[Mapping[str, str]] = {
     "basic": _("Name, user name, e-mail address and picture"),
-    "birthdate": _("Birth date"),
+    "birthdate": _("Date of birth"),
     "gender": _("Gender"),
     "relationship": _("Relationship status"),
-    "biography": _("Biography"),
+    "biography": _("About me"),
     "website": _("Website"),
     "cover": _("Cover picture"),
     "VorgID::user": _("Name, birth date and picture"),
     "VorgID::user::email": _("E-mail address"),
     "VorgID::user::phone": _("Phone number"),
-    "VorgID::edit::personal": _("Change the name and picture"),
-    "VorgID::edit::email": _("Change the e-mail address, once its owner confirms with a code"),
-    "VorgID::edit::phone": _("Change the phone number, once its owner confirms with a code"),
+    "VorgID::edit::personal": _("Change your name and profile picture"),
+    "VorgID::edit::email": _("Change your e-mail address"),
+    "VorgID::edit::phone": _("Change your phone number"),
 }
 
 

@@ -6,10 +6,6 @@ section 4.1.3.2); browsers count `http://127.0.0.1` as safe.
 
 import re
 from contextlib import suppress
-from datetime import UTC
-from email.utils import format_datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gatepost.auth.v1.forms_pb2 import TokenForm
 from gatepost.auth.v1.sign_in_pb2 import IssuedSession
@@ -22,6 +18,8 @@ from gateway.web.cookies import SESSION as NAME
 from gateway.web.cookies import expired, secure
 from runtime.errors import GatepostError, Reason
 
+# As long as browsers keep any cookie (RFC 6265bis section 5.5).
+_LONGEST_SECONDS = 34_560_000
 _TOKEN = re.compile(r"[0-9a-f]{64}")
 DEAD = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED})
 
@@ -68,9 +66,9 @@ async def visitor(call: Call, project: str = "") -> AuthenticateResponse | None:
     return None if project and answer.account.project != project else answer
 
 
-def cookie(token: str, expire_time: Timestamp) -> str:
-    """Return the Set-Cookie value for a session."""
-    return secure(NAME, token, f"Expires={format_datetime(expire_time.ToDatetime(UTC), usegmt=True)}")
+def cookie(token: str) -> str:
+    """Return the Set-Cookie value for a session. It outlives the session, which lives on while used: the core says."""
+    return secure(NAME, token, f"Max-Age={_LONGEST_SECONDS}")
 
 
 def cleared() -> str:
@@ -82,7 +80,7 @@ async def enter(call: Call, session: IssuedSession, target: str, *cookies: str) 
     """Begin a session in this browser and go on; one that was there before ends, so that none is ever carried over."""
     with suppress(GatepostError):  # the new session is made; an old one that cannot be ended now ends by its time
         await leave(call)
-    begun = cookie(session.token, session.expire_time)
+    begun = cookie(session.token)
     return Reply(status=303, headers=redirect(target).headers, cookies=(begun, csrf.forgotten(), *cookies))
 
 

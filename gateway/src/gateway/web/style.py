@@ -19,6 +19,7 @@ _LIGHT_GROUND = (242, 244, 248)
 _DARK_GROUND = (27, 31, 37)
 _INK = (16, 19, 24)
 _WHITE = (255, 255, 255)
+_BLACK = (0, 0, 0)
 _Color = tuple[int, int, int]
 
 
@@ -37,7 +38,8 @@ def accent(color: str) -> str:
 def _properties(color: _Color, ground: _Color, towards: _Color) -> str:
     fill = _until(color, towards, ground, _SHAPE_CONTRAST)
     text = _until(color, towards, ground, _TEXT_CONTRAST)
-    on_fill = max((_WHITE, _INK), key=lambda ink: _contrast(ink, fill))
+    # White or black: one of them always has a contrast of 4.5 or more.
+    on_fill = max((_WHITE, _BLACK), key=lambda ink: _contrast(ink, fill))
     return f"--accent:{_hex(fill)};--on-accent:{_hex(on_fill)};--accent-text:{_hex(text)}"
 
 

@@ -236,7 +236,7 @@ class EmailRef(_message.Message):
     project: _builtins.str
     """Project name."""
     email: _builtins.str
-    """Compared after normalisation."""
+    """Address, or user name; compared after normalisation."""
     def __init__(
         self,
         *,

@@ -40,3 +40,8 @@ def browser(user_agent: str) -> str:
 def system(user_agent: str) -> str:
     """Return the system's name; empty if it is not said."""
     return next((name for name, pattern in _SYSTEMS if pattern.search(user_agent)), "")
+
+
+def describe(user_agent: str) -> str:
+    """Return both in a few words, such as `Firefox, Linux`; empty if nothing is said."""
+    return ", ".join(filter(None, (browser(user_agent), system(user_agent))))
