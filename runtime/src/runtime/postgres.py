@@ -23,6 +23,7 @@ LOST = (
     ConnectionError,
     TimeoutError,
     OSError,
+    asyncpg.InternalClientError,  # the connection is out of step with a server that went away in mid-answer
 )
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"  # generic in its stubs only
@@ -80,7 +81,7 @@ class Database:
         """
         try:
             async with self._pool.acquire(timeout=self._acquire_timeout) as connection:
-                with _given_up_when_hung(connection):
+                with _given_up_when_broken(connection):
                     yield connection
         except LOST as exc:
             raise _unavailable(exc) from exc
@@ -99,7 +100,7 @@ class Database:
             GatepostError: UNAVAILABLE as for `acquire`; the outcome of a commit that breaks is unknown.
         """
         async with self.acquire() as connection, connection.transaction():
-            with _given_up_when_hung(connection):
+            with _given_up_when_broken(connection):
                 yield connection
 
     async def ready(self) -> bool:
@@ -131,11 +132,11 @@ class _Unchanged(asyncpg.Connection):
 
 
 @contextmanager
-def _given_up_when_hung(connection: Connection) -> Iterator[None]:
-    """Drop a connection whose server does not answer, rather than wait for it again to roll back and reset."""
+def _given_up_when_broken(connection: Connection) -> Iterator[None]:
+    """Drop a connection whose server does not answer, or that is out of step with it; it cannot be lent again."""
     try:
         yield
-    except TimeoutError:
+    except (TimeoutError, asyncpg.InternalClientError):
         connection.terminate()
         raise
 

@@ -127,7 +127,8 @@ async def test_a_server_that_is_not_there_is_unavailable_within_the_callers_pati
 
 
 async def test_a_server_that_never_answers_is_unavailable_within_the_callers_patience(bucket: Bucket, key: str) -> None:
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
+    callers: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: callers.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     media = await open_bucket(replace(bucket, endpoint_url=f"http://127.0.0.1:{port}"))
     async with asyncio.timeout(9.5):
@@ -136,6 +137,9 @@ async def test_a_server_that_never_answers_is_unavailable_within_the_callers_pat
     assert caught.value.reason is Reason.UNAVAILABLE
     await media.close()
     silent.close()
+    for caller in callers:
+        caller.close()
+        await caller.wait_closed()
 
 
 def test_a_bucket_does_not_show_its_secret(bucket: Bucket) -> None:
