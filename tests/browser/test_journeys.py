@@ -102,6 +102,21 @@ async def test_signing_in_by_keyboard_alone(visitor: Visitor) -> None:
     assert await visitor.page.evaluate("document.activeElement.id") == "main"
 
 
+async def test_consent_by_keyboard_alone(visitor: Visitor, site: AppSite, stack: GatepostStack) -> None:
+    app = await asyncio.to_thread(make_app, stack, site)
+    await sign_up(visitor, somebody())
+    await visitor.open(f"/api/oauth?app_id={app['app_id']}")
+    keyboard = visitor.page.keyboard
+    for _ in range(10):
+        await keyboard.press("Tab")
+        if (await visitor.page.locator(":focus").inner_text()).startswith("Continue as"):
+            break
+    async with visitor.page.expect_navigation():
+        await keyboard.press("Enter")
+    assert await visitor.heading() == "Welcome back"
+    assert "auth_key" in site.arrivals[-1]
+
+
 async def test_a_second_step_by_mail(visitor: Visitor, stack: GatepostStack) -> None:
     project = f"steps-{uuid4().hex[:8]}"
     await asyncio.to_thread(stack.cli, "project", "create", project, "--sign-in", "two-step")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientSession
 from conftest import GatepostStack
+from dialects.ihopr_client import App
 from dialects.redirect_client import site_maker
 from dialects.shoop_client import PASSWORD, new_email
 from dialects.sngine_client import Sngine
@@ -111,3 +112,26 @@ async def test_the_curl_samples_of_shoop(stack: GatepostStack) -> None:
         "status": 1,
         "message": "Profile detail and reset password has been sent to your email.",
     }
+
+
+async def test_the_curl_samples_of_ihopr(stack: GatepostStack, app: App) -> None:
+    """Sign up, exchange, read and update; only host, credentials, address, code and token are others."""
+    email = new_email()
+    client = f'"client_id":"{app.client_id}","client_secret":"{app.client_secret}"'
+    json_body = ("-H", "Content-Type: application/json", "-d")
+    url = f"{stack.url}/api/v1"
+    person = f'"email":"{email}","password":"{PASSWORD}"'
+    names = r'"first_name":"FName","last_name":"LName","mobile_number":11223344,"meta":"{\"address\":\"NJ\"}"'
+    signed_up = json.loads(
+        await run("curl", "-sS", "-X", "POST", f"{url}/signup", *json_body, f"{{{client},{person},{names}}}")
+    )
+    signed_in = json.loads(await run("curl", "-sS", "-X", "POST", f"{url}/login", *json_body, f"{{{client},{person}}}"))
+    assert signed_in["message"] == signed_up["message"] == "Auth Code sent successfully"
+    body = f'{{{client},"code":"{signed_in["code"]}"}}'
+    tokens = json.loads(await run("curl", "-sS", "-X", "POST", f"{url}/api-tauth-token", *json_body, body))
+    bearer = ("-H", f"Authorization: Bearer {tokens['access_token']}")
+    told = json.loads(await run("curl", "-sS", "-X", "GET", "-G", f"{url}/user", *bearer))
+    assert told["user"]["meta"] == '{"address":"NJ"}'
+    changed = '{"first_name":"Fname","last_name":"Lname","mobile_number":"(123) 456-78"}'
+    updated = json.loads(await run("curl", "-sS", "-X", "PUT", f"{url}/user/update", *bearer, *json_body, changed))
+    assert updated["updated"]["mobile_number"] == "(123) 456-78"
