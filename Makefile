@@ -60,8 +60,8 @@ contract: $(VENV)/dev.stamp  ## Protobuf lint, breaking changes, and stubs equal
 docs: $(VENV)/dev.stamp  ## Dead links and paths, generated tables
 	$(BIN)/python docs/check.py
 
-bench: $(VENV)/dev.stamp  ## What a request costs (BENCH=--json, BENCH_SECONDS=2)
-	$(BIN)/python bench/run.py $(BENCH)
+bench: $(VENV)/dev.stamp  ## Measure beside limits and peers; report in bench/reports (QUICK=1: under three minutes)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH)
 
 docs-write: $(VENV)/dev.stamp  ## Make the generated tables of the pages again
 	$(BIN)/python docs/generate.py

@@ -1,227 +1,162 @@
-"""`make bench`: what a request costs, in CPU time of the whole stack, and how sign-in compares with bare hashing.
-
-Starts a stack of its own on a temporary data folder, drives it over loopback for a few seconds a workload, and stops
-it. CPU time (all processes, PostgreSQL and Valkey included) is steadier than throughput: the load generator shares the
-cores.
-"""
+"""One run: everything is started, measured round by round in turn (A-B-A-B), and stopped."""
 
 import asyncio
-import json
-import os
-import platform
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
-import aiohttp
-import psutil
-from argon2 import PasswordHasher
+from bench import load, machine
+from bench.ceilings.measure import PARTS, QUICK_PARTS, Ceilings
+from bench.goals import GOALS
+from bench.load import Outcome, Plan
+from bench.peers import entering
+from bench.results import Entrants, Extent, Results
+from bench.rounds import Subject
+from bench.seeding import open_seeder
+from bench.servers import Servers
+from bench.stack import Stack, second_start_seconds
+from bench.workloads import Size, Workloads, hash_callers
 
-SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
-CALLERS = 16
-PASSWORD = "a long bench 42"  # noqa: S105 of accounts that live for a minute
-LIFTED = ("GATEPOST_SIGN_UPS_PER_ADDRESS", "GATEPOST_SIGN_IN_FAILURES_PER_ADDRESS", "GATEPOST_HASH_QUEUE_SIZE")
-STACK_SETTINGS = dict.fromkeys(LIFTED, "1000000000")
-
-
-@dataclass
-class Person:
-    """A signed-up account and its newest tokens."""
-
-    email: str
-    tokens: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Result:
-    """One workload: requests and errors, seconds, CPU seconds of the stack, times of each request in seconds."""
-
-    name: str
-    requests: int
-    errors: int
-    seconds: float
-    cpu_seconds: float
-    times: list[float]
-
-    def row(self) -> dict[str, Any]:
-        """What the report says."""
-        ordered = sorted(self.times)
-        return {
-            "workload": self.name,
-            "per_second": round(self.requests / self.seconds, 1),
-            "cpu_us": round(self.cpu_seconds / max(self.requests, 1) * 1e6),
-            "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
-            "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 2),
-            "errors": self.errors,
-        }
+CALLERS = 64
+_BUSY_PER_CORE = 0.5
+_EXTRAS = ("profile-zipf",)
+_DEFAULTS_ROUNDS = 3
+_HEAD_START_SECONDS = 0.5
 
 
-class Bench:
-    """Drives one stack through its public API.
+class Run:
+    """A run in a folder of its own.
 
     Args:
-        session: HTTP client on the gateway's address.
-        client: The app's id and secret.
-        pids: The stack's processes.
+        extent: How much is measured.
+        folder: Empty; for data and logs.
+        tell: Shows progress.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, client: dict[str, str], pids: list[int]) -> None:
-        self._session = session
-        self._client = client
-        self._pids = pids
-        self._count = 0
+    def __init__(self, extent: Extent, folder: Path, tell: Callable[[str], None]) -> None:
+        self._extent = extent
+        self._folder = folder
+        self._tell = tell
+        self._began = time.monotonic()
 
-    async def post(self, path: str, **members: Any) -> dict[str, Any]:
-        """Call an endpoint; raises on an error status."""
-        async with self._session.post(f"/api/v1/{path}", json=self._client | members) as answer:
-            answer.raise_for_status()
-            return dict(await answer.json())
+    async def __call__(self) -> Results:
+        """Measure everything.
 
-    async def sign_up(self, _person: Person) -> None:
-        """Make another account."""
-        self._count += 1
-        email = f"bench-{self._count}@example.com"
-        await self.post("signup", email=email, password=PASSWORD, first_name="B", last_name="M", mobile_number=1)
+        Raises:
+            RuntimeError: our own stack or a ceiling does not work.
+        """
+        if machine.load_per_core() > _BUSY_PER_CORE:
+            self._say(f"others are at work here: a load of {machine.load_per_core():.1f} per core; trust no figure")
+        async with AsyncExitStack() as stack:
+            servers = await Servers.start(self._folder / "servers")
+            stack.push_async_callback(servers.stop)
+            ceilings = await stack.enter_async_context(Ceilings(servers, self._folder, CALLERS))
+            results = await self._with_our_stack(servers, ceilings)
+            if self._extent.full:
+                await servers.empty()
+                results.defaults = await self._with_defaults(servers)
+        results.seconds = time.monotonic() - self._began
+        return results
 
-    async def sign_in(self, person: Person) -> None:
-        """Password, code, tokens."""
-        code = (await self.post("login", email=person.email, password=PASSWORD))["code"]
-        person.tokens = await self.post("api-tauth-token", code=code)
-
-    async def refresh(self, person: Person) -> None:
-        """Rotate."""
-        person.tokens = await self.post("refresh-token", refresh_token=person.tokens["refresh_token"])
-
-    async def profile(self, person: Person) -> None:
-        """Read the profile."""
-        headers = {"Authorization": f"Bearer {person.tokens['access_token']}"}
-        async with self._session.get("/api/v1/user", headers=headers) as answer:
-            answer.raise_for_status()
-            await answer.read()
-
-    async def measure(self, name: str, step: Callable[[Person], Awaitable[None]], people: list[Person]) -> Result:
-        """Let every person repeat a step for SECONDS."""
-        times: list[float] = []
-        errors = 0
-        started, cpu = time.perf_counter(), cpu_seconds(self._pids)
-
-        async def caller(person: Person) -> None:
-            nonlocal errors
-            while (now := time.perf_counter()) - started < SECONDS:
-                try:
-                    await step(person)
-                except aiohttp.ClientResponseError:
-                    errors += 1
-                times.append(time.perf_counter() - now)
-
-        await asyncio.gather(*(caller(person) for person in people))
-        elapsed = time.perf_counter() - started
-        return Result(name, len(times), errors, elapsed, cpu_seconds(self._pids) - cpu, times)
-
-
-def cpu_seconds(pids: list[int]) -> float:
-    """User and system time of processes and their children."""
-    total = 0.0
-    for pid in pids:
-        process = psutil.Process(pid)
-        for each in [process, *process.children(recursive=True)]:
-            times = each.cpu_times()
-            total += times.user + times.system
-    return total
-
-
-def memory_mb(pids: list[int]) -> float:
-    """Proportional set size of processes and their children, in MB."""
-    processes = [each for pid in pids for each in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))]
-    return sum(each.memory_full_info().pss for each in processes) / 1e6
-
-
-def bare_hashes_per_second() -> float:
-    """Argon2id at the default cost, on all cores, with nothing around it."""
-    hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-    encoded = hasher.hash(PASSWORD)
-    until = time.perf_counter() + min(SECONDS, 3)
-
-    def loop(_worker: int) -> int:
-        done = 0
-        while time.perf_counter() < until:
-            hasher.verify(encoded, PASSWORD)
-            done += 1
-        return done
-
-    workers = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:
-        return sum(pool.map(loop, range(workers))) / min(SECONDS, 3)
-
-
-def gatepost(*arguments: str) -> Any:
-    """Run the command and return its answer."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gatepost_cli", *arguments, "--json"], check=True, capture_output=True, text=True
-    )
-    return json.loads(done.stdout)
-
-
-async def drive(url: str, client: dict[str, str], pids: list[int]) -> list[dict[str, Any]]:
-    """Run every workload and return its rows."""
-    async with aiohttp.ClientSession(url) as session:
-        bench = Bench(session, client, pids)
-        people = [Person(f"caller-{number}@example.com") for number in range(CALLERS)]
-        for person in people:
-            await bench.post(
-                "signup", email=person.email, password=PASSWORD, first_name="C", last_name="R", mobile_number=1
-            )
-            await bench.sign_in(person)
-        rows = []
-        for name, step in (
-            ("profile read", bench.profile),
-            ("refresh", bench.refresh),
-            ("sign-in to tokens", bench.sign_in),
-            ("sign-up", bench.sign_up),
-        ):
-            print(f"measuring {name} …", file=sys.stderr, flush=True)
-            rows.append((await bench.measure(name, step, people)).row())
-        return rows
-
-
-def main() -> None:
-    """Start, measure, report, stop."""
-    bare = bare_hashes_per_second()
-    with tempfile.TemporaryDirectory(prefix="gatepost-bench-") as folder:
-        os.environ |= STACK_SETTINGS | {"GATEPOST_DATA_DIR": f"{folder}/data"}
-        began = time.perf_counter()
-        status = gatepost("up", "--detach", "--port", "0")
-        start_seconds = time.perf_counter() - began
+    async def _with_our_stack(self, servers: Servers, ceilings: Ceilings) -> Results:
+        self._say("starting our stack")
+        ours = await Stack.start(self._folder / "data")
         try:
-            pids = [process["pid"] for process in gatepost("status")["processes"]]
-            idle = memory_mb(pids)
-            app = gatepost("app", "create", "bench", "--project", "default")
-            client = {name: app[name] for name in ("client_id", "client_secret")}
-            rows = asyncio.run(drive(status["url"], client, pids))
+            results = await self._measure(ours, servers, ceilings)
         finally:
-            gatepost("down")
-    report = {
-        "python": platform.python_version(),
-        "cores": len(os.sched_getaffinity(0)),
-        "first_start_seconds": round(start_seconds, 1),
-        "idle_memory_mb": round(idle),
-        "bare_argon2_per_second": round(bare, 1),
-        "workloads": rows,
-    }
-    if "--json" in sys.argv:
-        print(json.dumps(report))
-        return
-    print(f"Python {report['python']}, {report['cores']} cores; first start {report['first_start_seconds']} s")
-    print(f"idle memory {report['idle_memory_mb']} MB; bare Argon2id {report['bare_argon2_per_second']}/s\n")
-    print("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
-    for row in rows:
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+            await ours.stop()
+        self._say("starting our stack once more")
+        results.starts["second"] = await second_start_seconds(self._folder / "data")
+        return results
+
+    async def _measure(self, ours: Stack, servers: Servers, ceilings: Ceilings) -> Results:
+        extent = self._extent
+        async with AsyncExitStack() as stack:
+            size = Size(extent.users, extent.tokens, CALLERS, hash_callers(machine.cores()))
+            workloads = Workloads(ours, await stack.enter_async_context(open_seeder(ours)), size)
+            names = [*GOALS, *(_EXTRAS if extent.full else ())]
+            subject = Subject("gatepost", ours.group, {name: workloads.maker(name) for name in names})
+            results = Results(extent, machine.facts(), subject)
+            results.starts["first"] = ours.start_seconds
+            results.memory = ours.group.memory_mb()
+            self._say("idle")
+            results.idle_cpu_share = await ours.idle_cpu_share(extent.idle_seconds)
+            self._say("comparing the hashers")
+            results.hashers = await ceilings.find_best_hasher(min(extent.seconds, 2))
+            results.best_hasher = ceilings.best_hasher.name
+            self._say(f"seeding {extent.users} users")
+            await workloads.prepare()
+            results.peers = await self._entrants(stack, servers, defaults=False)
+            for number in range(extent.rounds):
+                if self._over(number, extent.second_until, results, "one round only"):
+                    break
+                await self._round(number, results, ceilings)
+                results.saturated_p95.append(await self._saturated(workloads))
+            results.memory_after_mb = sum(ours.group.memory_mb().values())
+        return results
+
+    async def _round(self, number: int, results: Results, ceilings: Ceilings) -> None:
+        seconds, which = self._extent.seconds, f"round {number + 1} of {self._extent.rounds}"
+        if machine.load_per_core() > _BUSY_PER_CORE * 4:
+            results.remarks.append(f"{which}: a load of {machine.load_per_core():.1f} per core")
+        for part in PARTS if self._extent.full else QUICK_PARTS:
+            self._say(f"{which}: ceiling {part}")
+            results.ceilings.setdefault(part, []).append(await ceilings.measure(part, seconds))
+        for workload in results.ours.makers:
+            self._say(f"{which}: {workload}")
+            await results.ours.measure(workload, seconds)
+            for peer in results.peers.subjects.values():
+                if workload in peer.makers and not self._over(
+                    number, self._extent.peers_until, results, "some peers have one round less"
+                ):
+                    self._say(f"{which}: {workload} of {peer.name}")
+                    await peer.measure(workload, seconds)
+
+    async def _saturated(self, workloads: Workloads) -> float:
+        """Return the 95th percentile of cheap calls, in milliseconds, while sign-ins take all the hashing there is."""
+        self._say("cheap calls while the hash pool is saturated")
+        hashing, cheap = await workloads.maker("sign-in")(0), await workloads.cheap()
+        seconds = max(self._extent.seconds, 2)
+        _, outcome = await asyncio.gather(load.run(hashing, seconds + 1), _a_little_later(cheap, seconds))
+        return outcome.p95
+
+    async def _with_defaults(self, servers: Servers) -> Entrants:
+        """Measure sign-in and sign-up of the peers once more, each with the password hash it has by itself."""
+        async with AsyncExitStack() as stack:
+            entrants = await self._entrants(stack, servers, defaults=True)
+            for _ in range(_DEFAULTS_ROUNDS):
+                for subject in entrants.subjects.values():
+                    for workload in subject.makers:
+                        self._say(f"own defaults: {workload} of {subject.name}")
+                        await subject.measure(workload, self._extent.seconds)
+        return entrants
+
+    async def _entrants(self, stack: AsyncExitStack, servers: Servers, *, defaults: bool) -> Entrants:
+        return await entering.start(
+            stack,
+            servers,
+            self._folder,
+            self._extent,
+            callers=CALLERS,
+            hash_callers=hash_callers(machine.cores()),
+            defaults=defaults,
+            tell=self._say,
+        )
+
+    def _over(self, number: int, until: float, results: Results, what: str) -> bool:
+        """Say whether a quick run has no time for another round, and note it."""
+        if not until or not number or time.monotonic() - self._began < until:
+            return False
+        remark = f"time was up: {what}"
+        if remark not in results.remarks:
+            results.remarks.append(remark)
+        return True
+
+    def _say(self, what: str) -> None:
+        self._tell(f"[{time.monotonic() - self._began:5.0f} s] {what}")
 
 
-if __name__ == "__main__":
-    main()
+async def _a_little_later(plan: Plan, seconds: float) -> Outcome:
+    await asyncio.sleep(_HEAD_START_SECONDS)
+    return await load.run(plan, seconds)

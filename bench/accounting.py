@@ -1,0 +1,60 @@
+"""CPU time and memory of groups of processes, from /proc. The load generator belongs to no group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import psutil
+
+Seconds = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Named processes; each stands for itself and its children.
+
+    Attributes:
+        pids: by name, such as `gateway` or `postgres`.
+        alone: those of them that stand for themselves only, since their children are named too.
+    """
+
+    pids: Mapping[str, int]
+    alone: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Group") -> "Group":
+        """Return both together."""
+        return Group({**self.pids, **other.pids}, self.alone | other.alone)
+
+    def cpu_seconds(self) -> Seconds:
+        """Return user and system time so far, by name, children that have ended included."""
+        return {name: sum(map(_cpu, self._tree(name))) for name in self.pids}
+
+    def memory_mb(self) -> dict[str, float]:
+        """Return the proportional set size, by name."""
+        return {name: sum(map(_pss, self._tree(name))) / 1e6 for name in self.pids}
+
+    def _tree(self, name: str) -> list[psutil.Process]:
+        try:
+            process = psutil.Process(self.pids[name])
+            return [process] if name in self.alone else [process, *process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+def spent(before: Seconds, after: Seconds) -> Seconds:
+    """Return the difference of two readings."""
+    return {name: max(after[name] - seconds, 0.0) for name, seconds in before.items() if name in after}
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def _pss(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0.0

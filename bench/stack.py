@@ -1,0 +1,132 @@
+"""Our own stack: started as an operator starts it, on a temporary data folder, with limits lifted through settings."""
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bench import cache, children
+from bench.accounting import Group, spent
+
+_LIFTED = (
+    "GATEPOST_SIGN_UPS_PER_ADDRESS",
+    "GATEPOST_SIGN_IN_FAILURES_PER_ADDRESS",
+    "GATEPOST_SIGN_IN_FAILURES_PER_ACCOUNT",
+    "GATEPOST_MAILS_PER_ACCOUNT",
+    "GATEPOST_CODE_FAILURES_PER_ACCOUNT",
+    "GATEPOST_CODE_FAILURES_PER_ADDRESS",
+    "GATEPOST_HASH_QUEUE_SIZE",
+)
+_LIVES = {
+    "GATEPOST_CODE_SECONDS": "86400",
+    "GATEPOST_OTP_SECONDS": "86400",
+    "GATEPOST_SHORT_ACCESS_TOKEN_SECONDS": "86400",
+}
+_QUIET = {"GATEPOST_LOG_LEVEL": "warning"}  # as the peers, which write no access log either
+PROJECT, OTP_PROJECT = "bench", "bench-otp"
+
+
+@dataclass(frozen=True)
+class App:
+    """A confidential app: its id and its secret."""
+
+    client_id: str
+    client_secret: str
+
+    def credentials(self) -> dict[str, str]:
+        """Return both as the iHopr dialect names them."""
+        return {"client_id": self.client_id, "client_secret": self.client_secret}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack, running.
+
+    Attributes:
+        folder: its data folder.
+        url: of the gateway.
+        dsns: of the databases.
+        valkey_url: of Valkey.
+        group: its processes.
+        app: of the project with passwords.
+        otp_app: of a project whose people sign in by mailed codes.
+        start_seconds: the first start, which makes the databases.
+    """
+
+    folder: Path
+    url: str
+    dsns: dict[str, str]
+    valkey_url: str
+    group: Group
+    app: App
+    otp_app: App
+    start_seconds: float
+
+    @property
+    def host(self) -> str:
+        """Host and port."""
+        return self.url.removeprefix("http://")
+
+    @classmethod
+    async def start(cls, folder: Path) -> Self:
+        """Start it with two projects and an app in each."""
+        seconds = await _up(folder)
+        try:
+            await _command(folder, "project", "create", PROJECT)
+            await _command(folder, "project", "create", OTP_PROJECT, "--sign-in", "otp")
+            apps = [await _command(folder, "app", "create", "bench", "--project", p) for p in (PROJECT, OTP_PROJECT)]
+            app, otp_app = (App(found["client_id"], found["client_secret"]) for found in apps)
+            state = _state(folder)
+        except BaseException:
+            await _command(folder, "down")
+            raise
+        dsns, url, valkey_url = state["dsns"], state["url"], state["valkey_url"]
+        return cls(folder, url, dsns, valkey_url, _group(state), app, otp_app, seconds)
+
+    async def stop(self) -> None:
+        """Stop it."""
+        await _command(self.folder, "down")
+
+    async def idle_cpu_share(self, seconds: float) -> float:
+        """Return the part of one core that it uses while nobody asks."""
+        before = self.group.cpu_seconds()
+        await asyncio.sleep(seconds)
+        return sum(spent(before, self.group.cpu_seconds()).values()) / seconds
+
+
+async def second_start_seconds(folder: Path) -> float:
+    """Start a stopped stack once more and stop it; return how long the start took."""
+    seconds = await _up(folder)
+    await _command(folder, "down")
+    return seconds
+
+
+async def _up(folder: Path) -> float:
+    began = time.perf_counter()
+    await _command(folder, "up", "--detach", "--port", "0")
+    return time.perf_counter() - began
+
+
+async def _command(folder: Path, *arguments: str) -> dict[str, Any]:
+    lifted = dict.fromkeys(_LIFTED, "1000000000")
+    environment = lifted | _LIVES | _QUIET | {"GATEPOST_DATA_DIR": str(folder)}
+    command = [sys.executable, "-m", "gatepost_cli", *arguments, "--json"]
+    answer: dict[str, Any] = json.loads(await children.run(command, environment=environment, folder=cache.ROOT) or "{}")
+    return answer
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _group(state: dict[str, Any]) -> Group:
+    several = {process["name"] for process in state["processes"] if process["index"]}
+    pids = {
+        f"{process['name']} {process['index']}" if process["name"] in several else process["name"]: process["pid"]
+        for process in state["processes"]
+    }
+    return Group(pids | {"supervisor": state["supervisor_pid"]}, alone=frozenset({"supervisor"}))
