@@ -17,6 +17,7 @@ from yarl import URL
 
 REDIRECT_URL = "https://app.example/my_redirect_url.php"
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
+_SHOWN = re.compile(r'name="shown" value="([^"]+)"')
 _LINE = re.compile(r"<li>([^<]+)</li>")
 
 
@@ -42,6 +43,13 @@ class Page:
         found = _CSRF.search(self.text)
         assert found, self.text
         return found[1]
+
+    @property
+    def shown(self) -> str:
+        """The scopes a consent page is about."""
+        found = _SHOWN.search(self.text)
+        assert found, self.text
+        return unescape(found[1])
 
     @property
     def shares(self) -> list[str]:
@@ -112,7 +120,7 @@ class Site:
         shown = await browser.get(f"{self.mount}{path}", **query)
         assert shown.status == 200, shown
         target = f"{self.mount}{path}?{urlencode(query)}"
-        return await browser.post(target, csrf=shown.csrf, decision="allow")
+        return await browser.post(target, csrf=shown.csrf, shown=shown.shown, decision="allow")
 
 
 def site_maker(stack: GatepostStack, session: ClientSession) -> Callable[..., Site]:

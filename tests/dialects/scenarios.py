@@ -130,7 +130,7 @@ SCENARIOS = (
     Scenario("bytes that are not UTF-8", lambda a: _form(a, b'{"a":"\xff"}'), Reason.MALFORMED_REQUEST),
     Scenario(
         "a multipart body",
-        lambda a: _form(a, b"--x--\r\n", content_type="multipart/form-data; boundary=x"),
+        lambda a: _form(a, b"--x--\r\n", content_type="multipart/mixed; boundary=x"),
         Reason.MALFORMED_REQUEST,
     ),
     Scenario(

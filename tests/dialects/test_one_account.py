@@ -48,7 +48,7 @@ class Everywhere:
         if shown.status == 302:
             return shown.parameters
         target = f"{self.site.mount}{path}?{urlencode(query)}"
-        return (await browser.post(target, csrf=shown.csrf, decision="allow")).parameters
+        return (await browser.post(target, csrf=shown.csrf, shown=shown.shown, decision="allow")).parameters
 
     async def alive(self, held: "Held") -> dict[str, bool]:
         """Say which of the things somebody holds still work."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dialects.ossn_client import PASSWORD, Ossn, User, new_name, new_site
+from dialects.ossn_client import PASSWORD, Answer, Ossn, User, new_name, new_site
 
 KEY = (401, "106", "Invalid API KEY token")
 FORBIDDEN = (403, "106", "Invalid API KEY token")
@@ -72,6 +72,13 @@ async def test_a_merchant_is_named_although_the_key_is_unknown(ossn: Ossn) -> No
     assert isinstance(answer.body["time_token"], int)
     elsewhere = await replace(ossn, project="nowhere", mode="legacy").authenticate("nobody", api_key_token="wrong")
     assert elsewhere.body["merchant"] == "Gatepost"
+
+
+async def test_the_projects_status_mode_holds_where_the_key_alone_says_whose_it_is(ossn: Ossn) -> None:
+    made = ossn.stack.cli("key", "create", "--project", ossn.project, "--scope", "user:read")
+    data = {"api_key_token": made["api_key_token"], "username": "nobody", "password": PASSWORD}
+    async with ossn.session.post(f"{ossn.stack.url}/{AUTHENTICATE}", data=data) as answer:
+        Answer(ossn.mode, answer.status, await answer.json(), dict(answer.headers)).refused(*FORBIDDEN)
 
 
 async def test_a_project_that_does_not_serve_this_dialect(ossn: Ossn) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, MultipartWriter
 from conftest import GatepostStack
 from dialects.ossn_client import PASSWORD, Ossn, new_name, new_site
 from dialects.shoop_client import Shoop
@@ -56,6 +56,17 @@ async def test_a_user_signs_in_by_name_or_address_whatever_the_case(site: Ossn) 
         "is_verified_user": None,
     }
     assert payloads[0]["guid"].isdigit()
+
+
+async def test_a_body_may_be_multipart_as_curl_for_php_sends_it(site: Ossn) -> None:
+    user = site.user()
+    url = f"{site.stack.url}/api/v1.0/user_authenticate"
+    with MultipartWriter("form-data") as parts:
+        for name, value in {"api_key_token": site.key, "username": user.username, "password": PASSWORD}.items():
+            parts.append(value, {"Content-Disposition": f'form-data; name="{name}"'})
+    body = await parts.as_bytes()
+    async with site.session.post(url, data=body, headers={"Content-Type": parts.content_type}) as answer:
+        assert (await answer.json())["code"] == "100"
 
 
 async def test_credentials_in_a_query_string_are_taken_but_deprecated(site: Ossn) -> None:

@@ -10,6 +10,7 @@ from dialects.ihopr_client import App
 from dialects.local_gateway import local_gateway
 from dialects.pages_client import Door, form, heading
 from drawn import plain
+from yarl import URL
 
 from gatepost.users.v1.pictures_pb2 import CreatePictureRequest, PictureKind
 from gateway.clients import Clients
@@ -72,6 +73,16 @@ async def test_a_page_is_in_the_language_that_is_asked_for(door: Door, language:
     assert [tag for _, tag in switched] == list(LANGUAGES)
     assert all(address.endswith(f"sign-in?next=%2Fdocs&amp;lang={tag}") for address, tag in switched)
     assert f'<html lang="{language}">' in (await door.open("/sign-up")).text
+
+
+@pytest.mark.parametrize("path", ["//evil.example/sign-in", "/\\evil.example/", "/\\/evil.example/"])
+async def test_an_address_that_looks_like_another_sites_is_not_linked_to(
+    session: ClientSession, stack: GatepostStack, path: str
+) -> None:
+    async with session.get(URL(f"{stack.url}{path}", encoded=True), headers=BROWSER) as answer:
+        switched = re.findall(r'href="([^"]+)" lang="', await answer.text())
+    assert len(switched) == len(LANGUAGES)
+    assert all(address.startswith("/evil.example/") for address in switched)
 
 
 async def test_a_browsers_language_decides_otherwise(session: ClientSession, stack: GatepostStack) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -303,6 +304,59 @@ async def test_an_app_has_a_status_mode_of_its_own(sngine: Sngine, core: Clients
     credentials = {"app_id": made.app.client_id, "app_secret": made.client_secret}
     answer = await sngine.ask("authorize", **credentials, auth_key="0" * 64)
     assert_refused(answer, 400, NO_KEY, strict=True)
+
+
+@pytest.mark.parametrize("how", ["params", "data", "json", "basic"])
+async def test_an_apps_status_mode_holds_for_what_the_gateway_refuses_on_its_own(
+    sngine: Sngine, core: Clients, how: str
+) -> None:
+    made = await core.apps.CreateApp(_new_app(sngine, status_mode="strict"))
+    sent = {"app_id": made.app.client_id, "app_secret": made.client_secret}
+    if how == "params":
+        answer = await sngine.ask("authorize", **sent)
+    elif how == "basic":
+        basic = b64encode(f"{made.app.client_id}:{made.client_secret}".encode()).decode()
+        answer = await sngine.ask("authorize", {"Authorization": f"Basic {basic}"})
+    else:
+        answer = await sngine.post("authorize", **{how: sent})
+    assert_refused(answer, 400, NO_KEY, strict=True)
+    page = await (await sngine.site.browser()).get(
+        f"{sngine.site.mount}/api/oauth", app_id=made.app.client_id, state="s" * 513
+    )
+    assert page.status == 400
+
+
+async def test_the_projects_status_mode_holds_where_the_app_or_a_token_alone_says_whose_it_is(
+    sngine: Sngine, stack: GatepostStack, *, strict: bool
+) -> None:
+    elsewhere = replace(sngine, url=stack.url)
+    assert_refused(await elsewhere.authorize("0" * 64), 400, NO_KEY, strict=strict)
+    person, token = await sngine.signed_in()
+    await asyncio.to_thread(stack.cli, "user", "disable", person.email, "--project", sngine.app.project)
+    answer = await elsewhere.ask("get_user_info", access_token=token)
+    assert_refused(answer, 401, NO_TOKEN, strict=strict)
+
+
+async def test_the_status_mode_of_a_disabled_app_holds(sngine: Sngine, core: Clients) -> None:
+    made = await core.apps.CreateApp(_new_app(sngine, status_mode="strict"))
+    await core.apps.UpdateApp(UpdateAppRequest(client_id=made.app.client_id, disabled=True))
+    answer = await sngine.ask("authorize", app_id=made.app.client_id, app_secret=made.client_secret, auth_key="0" * 64)
+    assert_refused(answer, 401, NO_APP, strict=True)
+    page = await (await sngine.site.browser()).get(f"{sngine.site.mount}/api/oauth", app_id=made.app.client_id)
+    assert page.status == 400
+
+
+async def test_a_dead_token_of_an_app_is_refused_in_the_apps_mode(
+    make_site: Callable[..., Site], session: ClientSession, stack: GatepostStack
+) -> None:
+    site = make_site()
+    client = Sngine(site, session, stack.url)
+    await asyncio.to_thread(stack.cli, "app", "update", site.app.client_id, "--status-mode", "strict")
+    person = await site.person()
+    token = await client.token(await site.browser(person))
+    await asyncio.to_thread(stack.cli, "user", "disable", person.email, "--project", site.app.project)
+    answer = await client.ask("get_user_info", access_token=token)
+    assert_refused(answer, 401, NO_TOKEN, strict=True)
 
 
 # Time

@@ -108,6 +108,28 @@ async def test_who_has_allowed_once_is_sent_on_without_a_page(site: Site, sngine
     assert again.parameters["auth_key"] != first
 
 
+async def test_what_the_page_did_not_show_is_not_given(make_site: Callable[..., Site], stack: GatepostStack) -> None:
+    site = make_site()
+    browser = await site.browser(await site.person())
+    target = f"{site.mount}/api/oauth?app_id={site.app.client_id}"
+    shown = await browser.get(target)
+    await asyncio.to_thread(stack.cli, "app", "update", site.app.client_id, "--scope", "gender")
+    asked = await browser.post(target, csrf=shown.csrf, shown=shown.shown, decision="allow")
+    assert (asked.status, asked.shares) == (200, [*shown.shares, "Gender"])
+    back = await browser.post(target, csrf=asked.csrf, shown=asked.shown, decision="allow")
+    assert "auth_key" in back.parameters
+
+
+async def test_who_gave_an_app_less_by_another_door_is_asked(make_site: Callable[..., Site]) -> None:
+    site = make_site("VorgID::user")
+    browser = await site.browser(await site.person())
+    query = {"client_id": site.app.client_id, "redirect_uri": REDIRECT_URL, "response_type": "code"}
+    given = await site.allowed(browser, "/rrr/oauth2.0/authorize", **query, scopes="VorgID::user")
+    assert "code" in given.parameters
+    asked = await browser.get(f"{site.mount}/api/oauth", app_id=site.app.client_id)
+    assert "E-mail address" in asked.shares
+
+
 async def test_a_scope_more_is_asked_for_again(
     make_site: Callable[..., Site], session: ClientSession, stack: GatepostStack
 ) -> None:

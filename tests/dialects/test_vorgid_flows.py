@@ -200,7 +200,7 @@ async def test_the_address_is_changed_in_two_steps(vorgid: Vorgid, method: str, 
     assert any(mail["link"] for mail in mails), "the old address is told, with a way to undo it"
 
 
-@pytest.mark.parametrize("spelling", ["url-safe", "unpadded", "blank for plus"])
+@pytest.mark.parametrize("spelling", ["url-safe", "unpadded", "blank for plus", "in lines"])
 async def test_a_sign_is_read_in_every_spelling(vorgid: Vorgid, spelling: str) -> None:
     _, token = await vorgid.signed_in(EDIT_EMAIL)
     email = new_email()
@@ -210,6 +210,7 @@ async def test_a_sign_is_read_in_every_spelling(vorgid: Vorgid, spelling: str) -
         "url-safe": signed.replace("+", "-").replace("/", "_"),
         "unpadded": signed.rstrip("="),
         "blank for plus": signed.replace("+", " "),
+        "in lines": f"{signed[:76]}\r\n{signed[76:]}\n",
     }[spelling]
     done = await vorgid.success("GET", "edit-email", token, params={"email": email, "sign": spelt})
     assert done["confirmed"] is True
@@ -230,6 +231,12 @@ async def test_the_phone_number_is_changed_in_two_steps(vorgid: Vorgid, ihopr: I
     assert done == {"new_phone": phone, "hash_token": first["hash_token"], "confirmed": True}
     told = await vorgid.success("GET", "get/personal", token)
     assert (told["phone"], told["phone_accepted"]) == (phone, True)
+
+
+async def test_a_plus_that_became_a_blank_in_the_query_is_read_as_one(vorgid: Vorgid) -> None:
+    _, token = await vorgid.signed_in(EDIT_PHONE)
+    started = await vorgid.success("GET", "edit-phone?phone=+442079460125", token)
+    assert started["new_phone"] == "+442079460125"
 
 
 # Name
@@ -264,7 +271,14 @@ async def test_the_name_is_changed_by_post_too(vorgid: Vorgid) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [PNG, f"data:image/png;base64,{PNG}", PNG.rstrip("="), PNG.replace("+", "-").replace("/", "_")]
+    "file",
+    [
+        PNG,
+        f"data:image/png;base64,{PNG}",
+        PNG.rstrip("="),
+        PNG.replace("+", "-").replace("/", "_"),
+        base64.encodebytes(plain()).decode(),
+    ],
 )
 async def test_the_picture_is_changed_and_can_be_looked_at(vorgid: Vorgid, session: ClientSession, file: str) -> None:
     _, token = await vorgid.signed_in(EDIT_PERSONAL, USER)

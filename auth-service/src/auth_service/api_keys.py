@@ -50,7 +50,7 @@ class ApiKeys:
             project = await projects.fetch_by_name(connection, key.project) if key else None
         if key is None or project is None:
             raise GatepostError(Reason.API_KEY_INVALID)
-        tell_status_mode(key.status_mode)
+        tell_status_mode(key.status_mode, project.status_modes)
         if project.disabled or not _is_within(current().client_address, key.networks):
             raise GatepostError(Reason.API_KEY_INVALID)
         check_dialect(project.dialects)

@@ -16,6 +16,9 @@ from runtime.postgres import Connection
 USER_AGENT_LENGTH = 200  # as kept with a session
 _MEMORY = timedelta(days=90)
 _BY_MAIL = {TokenForm.SESSION_KEY, TokenForm.WEB}
+# Clients of the last hour after which no more is said: whoever makes up a new one each time floods no mailbox.
+_HOUR = timedelta(hours=1)
+_MOST_LATELY = 5
 
 
 class Arrivals:
@@ -39,8 +42,8 @@ class Arrivals:
         if not agent and not address:
             return
         now = self._clock.now()
-        seen = await sessions.acquaintance(connection, account.id, agent, address, now - _MEMORY)
-        if seen.this or not seen.any:
+        seen = await sessions.acquaintance(connection, account.id, agent, address, now - _MEMORY, now - _HOUR)
+        if seen.this or not seen.any or seen.lately > _MOST_LATELY:
             return
         ways = [(Channel.PUSH, account.recipient(str(account.id)))]
         if form in _BY_MAIL and account.email:

@@ -15,9 +15,10 @@ from datetime import timedelta
 from typing import Any
 
 from auth_service.keys import KeyRing, digest
-from auth_service.limits import Limit, Limiter
+from auth_service.limits import Limit, Limiter, of_address
 from auth_service.model import OpenChallenge, Purpose
 from runtime.clock import Clock
+from runtime.context import current
 from runtime.errors import GatepostError, Reason
 from runtime.valkey import Script, Valkey
 
@@ -93,10 +94,19 @@ class Challenges:
         limiter: Counts wrong answers over all challenges of a subject.
         max_tries: Wrong answers that end one challenge.
         failures: Wrong answers after which no more challenges are opened for a subject.
+        per_address: Wrong answers from one client address, over all subjects, after which none is looked at.
     """
 
     def __init__(
-        self, valkey: Valkey, keys: KeyRing, clock: Clock, limiter: Limiter, *, max_tries: int, failures: Limit
+        self,
+        valkey: Valkey,
+        keys: KeyRing,
+        clock: Clock,
+        limiter: Limiter,
+        *,
+        max_tries: int,
+        failures: Limit,
+        per_address: Limit,
     ) -> None:
         self._valkey = valkey
         self._keys = keys
@@ -104,6 +114,7 @@ class Challenges:
         self._limiter = limiter
         self._max_tries = max_tries
         self._failures = failures
+        self._per_address = per_address
 
     async def open(
         self,
@@ -160,7 +171,7 @@ class Challenges:
         """Answer a challenge: at most one caller succeeds, ever.
 
         Raises:
-            GatepostError: CHALLENGE_FAILED whatever is wrong.
+            GatepostError: CHALLENGE_FAILED whatever is wrong; RATE_LIMITED after too many wrong answers.
         """
         key = self._locate(purpose, handle)
         return await self._claim(key, digest(handle), self._code_hash(handle, code), "code")
@@ -179,7 +190,7 @@ class Challenges:
         """Answer the challenge of a subject without its handle; else as `claim`.
 
         Raises:
-            GatepostError: CHALLENGE_FAILED whatever is wrong.
+            GatepostError: CHALLENGE_FAILED whatever is wrong; RATE_LIMITED after too many wrong answers.
         """
         handle_hash, key_id, _ = await self._look(purpose, subject)
         short = self._short_hash(handle_hash, code, int(key_id))
@@ -193,12 +204,15 @@ class Challenges:
         return handle_hash, key_id, data
 
     async def _claim(self, key: str, handle_hash: bytes, code_hash: bytes, field_name: str) -> Claim:
+        address = of_address(current().client_address)
+        await self._limiter.check(self._per_address, address)
         attempt = secrets.token_bytes(_ATTEMPT_BYTES)
         status, *rest = await self._valkey.run(
             _CLAIM, key, handle_hash, code_hash, self._max_tries, attempt, field_name
         )
         if status == _WRONG:
             await self._limiter.count_failure(self._failures, key)
+            await self._limiter.count_failure(self._per_address, address)
         if not rest:
             raise GatepostError(Reason.CHALLENGE_FAILED)
         return Claim(json.loads(rest[0]), key, handle_hash)

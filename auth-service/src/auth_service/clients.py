@@ -5,7 +5,7 @@ marked, and whether it serves the dialect that the client speaks.
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from auth_service import pkce
 from auth_service.keys import digest
@@ -62,9 +62,10 @@ class Clients:
         """
         async with self._database.acquire() as connection:
             app = await apps.fetch_by_client_id(connection, client_id)
+        if app is not None:
+            tell_status_mode(app.status_mode, app.project.status_modes)
         if app is None or app.disabled or app.project.disabled:
             raise GatepostError(Reason.CLIENT_UNKNOWN)
-        tell_status_mode(app.status_mode)
         check_dialect(app.project.dialects)
         return app
 
@@ -90,8 +91,14 @@ class Clients:
         return app
 
 
-def tell_status_mode(mode: str) -> None:
-    """Let every error of the call at hand say how this client wants it marked, if the client has a wish of its own."""
+def tell_status_mode(own: str, of_project: Mapping[str, str]) -> None:
+    """Let every error of the call at hand say how it is to be marked.
+
+    Args:
+        own: The client's own wish; empty for none.
+        of_project: The wishes of its project, by dialect. The gateway cannot know them before we say who asks.
+    """
+    mode = own or of_project.get(current().dialect, "")
     if mode:
         current().error_metadata["status_mode"] = mode
 

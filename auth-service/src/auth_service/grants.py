@@ -1,7 +1,7 @@
 """Grants: what a user lets an app know and do, and one-time codes on the strength of it.
 
 A grant covers scopes that are a part of it, that its app still lists, while it was confirmed lately enough. The scope
-`basic` is every app's, and of every grant.
+`basic` is every app's to ask for, and given like any other: not everybody who knows an app has let it see so much.
 """
 
 from collections.abc import Sequence
@@ -147,7 +147,7 @@ class Grants:
     def _covers(self, grant: Grant | None, app: App, scopes: Sequence[str]) -> bool:
         if grant is None or self._clock.now() - grant.granted_at > self._consent:
             return False
-        return _lists(app, scopes) and set(scopes) <= _IMPLICIT | set(grant.scopes)
+        return _lists(app, scopes) and set(scopes) <= set(grant.scopes)
 
     async def _app_of(self, account: Account, client_id: str) -> App:
         app = await self._clients.find(client_id)

@@ -9,6 +9,8 @@ from email_validator import EmailNotValidError, validate_email
 from runtime.errors import GatepostError, Reason, Rule, Violation, invalid
 
 _MAX_EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3
+# A message there is paid for by whoever sends it.
+_COSTLY = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
 _USERNAME = re.compile(r"[A-Za-z0-9]{5,64}")
 
 
@@ -42,13 +44,14 @@ def phone(value: str) -> str:
     """Return a phone number in E.164 (ITU-T).
 
     Raises:
-        GatepostError: INVALID_PARAMETER on `phone` unless it begins with `+` and a country has such numbers.
+        GatepostError: INVALID_PARAMETER on `phone` unless it begins with `+` and a country has such numbers, also for
+            one of a kind that costs whoever sends to it.
     """
     try:
         number = phonenumbers.parse(value, None)
     except phonenumbers.NumberParseException:
         raise invalid("phone", "The phone must be a number that begins with + and the country's code.") from None
-    if not phonenumbers.is_possible_number(number):
+    if not phonenumbers.is_possible_number(number) or phonenumbers.number_type(number) in _COSTLY:
         raise invalid("phone", "The phone must be a number that begins with + and the country's code.")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from auth_service.store import keys as store
 from runtime.clock import Clock
+from runtime.costs import spend
 from runtime.postgres import Database
 
 REFRESH_SECONDS = 2.0
@@ -43,6 +44,7 @@ class KeyRing:
 
     def mac(self, purpose: str, data: bytes, key_id: int) -> bytes:
         """Return HMAC-SHA-256 (32 bytes) under a subkey of the key for this purpose."""
+        spend("signature")
         subkey = self._derived.get((key_id, purpose))
         if subkey is None:
             subkey = hmac.digest(self._secrets[key_id], purpose.encode(), "sha256")

@@ -134,9 +134,15 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
 
         # The engines.
         limiter = Limiter(valkey)
-        code_failures = Limit("code-failures", settings.code_failures_per_account, settings.code_failure_window_seconds)
+        code_window = settings.code_failure_window_seconds
         challenges = Challenges(
-            valkey, ring, clock, limiter, max_tries=settings.challenge_tries, failures=code_failures
+            valkey,
+            ring,
+            clock,
+            limiter,
+            max_tries=settings.challenge_tries,
+            failures=Limit("code-failures", settings.code_failures_per_account, code_window),
+            per_address=Limit("code-failures-address", settings.code_failures_per_address, code_window),
         )
         codes = Codes(valkey, settings.code_seconds)
         tokens = TokenCodec(ring)
@@ -280,7 +286,9 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             profiles=profiles,
             notices=notices,
             audit=audit,
+            limiter=limiter,
             clock=clock,
+            mails=mails,
         )
         email_change = EmailChange(
             database=database,
@@ -305,7 +313,8 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             audit=audit,
             limiter=limiter,
             clock=clock,
-            messages=mails,
+            messages=Limit("texts", settings.texts_per_account, settings.text_window_seconds),
+            per_address=Limit("texts-address", settings.texts_per_address, settings.text_window_seconds),
             seconds=settings.phone_change_seconds,
         )
         closing = Closing(

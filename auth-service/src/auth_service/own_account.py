@@ -11,6 +11,7 @@ from datetime import datetime
 
 from auth_service import identifiers
 from auth_service.audit import Audit
+from auth_service.limits import Limit, Limiter
 from auth_service.model import Account, Project, Session, TokenForm
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
@@ -66,7 +67,9 @@ class OwnAccount:
         profiles: Profiles,
         notices: Notices,
         audit: Audit,
+        limiter: Limiter,
         clock: Clock,
+        mails: Limit,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -75,7 +78,9 @@ class OwnAccount:
         self._profiles = profiles
         self._notices = notices
         self._audit = audit
+        self._limiter = limiter
         self._clock = clock
+        self._mails = mails
 
     async def update(self, access_token: str, form: TokenForm, changes: Changes) -> Changed:
         """Make the changes. See AccountService.UpdateOwnAccount for answers and errors."""
@@ -138,6 +143,7 @@ class OwnAccount:
                 raise GatepostError(Reason.TOKEN_INVALID)  # his other sessions have just been ended, this one too
             await accounts.put_password(connection, account.id, new.password_hash, now)
             await session_store.carry_over(connection, session.id, account.security_version + 1, now)
+            await self._limiter.take(self._mails, f"password:{account.id}")  # each is told to whoever reads the address
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.change", account=account)
         if new.username is not None:
@@ -146,6 +152,7 @@ class OwnAccount:
                 raise identifiers.username_taken()
             await self._audit.record(connection, "username.change", account=account)
         if new.role is not None:
+            await self._limiter.take(self._mails, f"role:{account.id}")
             await accounts.update_role(connection, account.id, new.role, now)
             await self._notices.post(connection, "role_changed", account.recipient(), role=new.role)
             await self._audit.record(connection, "role.change", account=account)

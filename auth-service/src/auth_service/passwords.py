@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn_rs_py import zxcvbn
 
+from runtime.costs import spend
 from runtime.errors import GatepostError, Reason, Rule, Violation
 
 MAX_LENGTH = 256
@@ -88,6 +89,7 @@ class Passwords:
         if self._under_way >= self._room:
             raise GatepostError(Reason.OVERLOADED, "too many password checks", retry_after_seconds=_RETRY_SECONDS)
         self._under_way += 1
+        spend("hash")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:

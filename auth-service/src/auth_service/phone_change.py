@@ -9,13 +9,14 @@ from asyncio import CancelledError
 from auth_service import identifiers
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges
-from auth_service.limits import Limit, Limiter
+from auth_service.limits import Limit, Limiter, of_address
 from auth_service.model import Account, OpenChallenge, Purpose, TokenForm
 from auth_service.notices import Channel, Notices
 from auth_service.profiles import Profiles
 from auth_service.reauthentication import Reauthentication
 from auth_service.sessions import Sessions
 from runtime.clock import Clock
+from runtime.context import current
 from runtime.errors import GatepostError, Reason
 from runtime.postgres import Database
 
@@ -36,6 +37,7 @@ class PhoneChange:
         limiter: Limiter,
         clock: Clock,
         messages: Limit,
+        per_address: Limit,
         seconds: int,
     ) -> None:
         self._database = database
@@ -48,6 +50,7 @@ class PhoneChange:
         self._limiter = limiter
         self._clock = clock
         self._messages = messages
+        self._per_address = per_address
         self._seconds = seconds
 
     async def start(self, access_token: str, form: TokenForm, phone: str, current_password: str) -> OpenChallenge:
@@ -55,6 +58,8 @@ class PhoneChange:
         session, account = await self._sessions.authenticate(access_token, form)
         number = identifiers.phone(phone)
         await self._reauthentication.require(session, account, current_password)
+        # Every message costs, and accounts are made for nothing: who asks is limited by his address too.
+        await self._limiter.take(self._per_address, of_address(current().client_address))
         await self._limiter.take(self._messages, f"phone-change:{account.id}")
         await self._limiter.take(self._messages, f"phone-change:{number}")
         data = {

@@ -131,12 +131,14 @@ class Projects:
         """Return the project that answers for a host name; `default` answers for any that nobody lists.
 
         Raises:
-            GatepostError: NOT_FOUND if it is disabled; DIALECT_DISABLED.
+            GatepostError: NOT_FOUND if it is disabled, or if several list the host; DIALECT_DISABLED.
         """
         name = host.rsplit(":", 1)[0].lower().rstrip(".") if not host.endswith("]") else host.lower()
         async with self._database.acquire() as connection:
-            project = await projects.fetch_by_host(connection, name)
-            project = project or await projects.fetch_by_name(connection, DEFAULT)
+            listing = await projects.fetch_by_host(connection, name)
+            project = listing[0] if listing else await projects.fetch_by_name(connection, DEFAULT)
+        if len(listing) > 1 and not listing[1].disabled:
+            raise GatepostError(Reason.NOT_FOUND, "several projects list this host")  # nobody signs in by chance
         if project is None or project.disabled:
             raise GatepostError(Reason.NOT_FOUND, "no project answers for this host")
         check_dialect(project.dialects)

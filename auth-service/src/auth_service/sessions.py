@@ -189,6 +189,7 @@ class Sessions:
 
     def _alive(self, found: store.Found, form: TokenForm) -> store.Found:
         session, account = found.session, found.account
+        tell_status_mode(found.status_mode, found.project_modes)
         if (
             session.form is not form
             or session.revoked
@@ -197,7 +198,6 @@ class Sessions:
             or account.security_version != session.security_version
         ):
             raise GatepostError(Reason.TOKEN_INVALID)
-        tell_status_mode(found.status_mode)
         check_dialect(found.dialects)
         if session.expires_at <= self._clock.now():
             raise GatepostError(Reason.TOKEN_EXPIRED)

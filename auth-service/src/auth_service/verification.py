@@ -83,7 +83,7 @@ class Verification:
                 project = await projects.fetch(connection, UUID(data["project_id"]))
         if project is None or project.disabled:
             raise GatepostError(Reason.CHALLENGE_FAILED)
-        tell_status_mode(app.status_mode if app else "")
+        tell_status_mode(app.status_mode if app else "", project.status_modes)
         check_dialect(project.dialects)
         proof = Pkce(**data["pkce"]) if data["pkce"] else None
         return Entry(project, app, TokenForm(data.get("form", TokenForm.PAIR)), proof)

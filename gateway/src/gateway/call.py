@@ -19,6 +19,8 @@ from runtime.errors import GatepostError, Reason
 
 Form = TypeVar("Form")
 _INTERNAL_HEADERS = "gatepost-"
+# Servers that take parameters anywhere take them in this form too: it is what cURL for PHP makes of an array.
+_MULTIPART = frozenset({Takes.UPLOAD, Takes.QUERY_AND_BODY})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,9 +116,14 @@ class Call:
 
     def _parse(self, received: bytes) -> Values:
         content_type = self.header("Content-Type")
-        if self.takes is Takes.UPLOAD and multipart.is_multipart(content_type):
+        if self.takes in _MULTIPART and multipart.is_multipart(content_type):
             return multipart.parse(received, content_type)
         return parse_body(received, content_type, self.json_depth)
+
+    def named(self, parameter: str) -> str:
+        """Return a parameter as sent, unchecked, from the query or from the body if that was read; else empty."""
+        value = self.query.get(parameter) or (self._body or NOTHING).get(parameter)
+        return str(value) if isinstance(value, str | int) else ""
 
     def belongs_to(self, project: Project) -> None:
         """Name the tenant, where a credential says it: that goes before path prefix and host."""

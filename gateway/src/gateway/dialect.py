@@ -116,6 +116,8 @@ class Dialect:
         mountable: Whether it is also served below `/t/{project}`.
         everywhere: Whether every project has it, whatever dialects it lists: our own pages.
         error_answer: What an error looks like in JSON: a TypedDict, or several; None where it is a page.
+        app_parameter: By which an app names itself; its status mode then holds for what is refused before a service
+            has looked at the app, too. Empty if no app of this dialect has a mode of its own.
 
     Raises:
         ValueError: The table is not total, a route lies outside, or the modes do not fit.
@@ -132,6 +134,7 @@ class Dialect:
     mountable: bool = False
     everywhere: bool = False
     error_answer: Any = None
+    app_parameter: str = ""
 
     def __post_init__(self) -> None:
         silent = [reason.value for reason in Reason if reason not in self.errors]

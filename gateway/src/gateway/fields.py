@@ -25,7 +25,10 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,255}")
 
 
 class Takes(Enum):
-    """Where an endpoint reads its parameters; UPLOAD is a body that may be multipart and hold files."""
+    """Where an endpoint reads its parameters.
+
+    A body may be multipart only with UPLOAD, which can hold files, and with QUERY_AND_BODY.
+    """
 
     QUERY = auto()
     BODY = auto()

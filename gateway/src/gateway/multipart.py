@@ -1,8 +1,9 @@
-"""multipart/form-data (RFC 7578) from bytes, for routes that take a file.
+"""multipart/form-data (RFC 7578) from bytes, for routes that take a file, or parameters wherever they stand.
 
 What two readers could read differently is refused: a part without a name or with one that was there, parts within
-parts, encodings, text around the parts. `call.Call` calls it, for routes that say `Takes.UPLOAD` alone; `fields` checks
-the values. It never looks into a file, and keeps nothing of what the client says of one but its type.
+parts, encodings, text around the parts. `call.Call` calls it, for routes that say `Takes.UPLOAD` or
+`Takes.QUERY_AND_BODY` alone; `fields` checks the values. It never looks into a file, and keeps nothing of what the
+client says of one but its type.
 """
 
 import re

@@ -1,6 +1,7 @@
 """From what happened to what goes on the wire: an error to its dialect's words, a reply to headers and bytes."""
 
 import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -8,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.call import Call
+from gateway.credentials import basic
 from gateway.dialect import Dialect, Failure, StatusMode
 from gateway.reply import Reply
 from runtime.context import current
@@ -28,6 +30,11 @@ _CHALLENGES = {
     Reason.TOKEN_INVALID: 'Bearer error="invalid_token"',
     Reason.TOKEN_EXPIRED: 'Bearer error="invalid_token", error_description="The token has expired"',
 }
+# What the gateway refuses on its own, so that no service could tell the mode of the app.
+_BEFORE_THE_CORE = frozenset(
+    {Reason.MALFORMED_REQUEST, Reason.MISSING_PARAMETER, Reason.INVALID_PARAMETER, Reason.METHOD_NOT_ALLOWED}
+)
+_CLIENT_ID = re.compile(r"[0-9]{1,20}")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -76,10 +83,21 @@ async def _mode(dialect: Dialect, error: GatepostError, call: Call) -> StatusMod
     if dialect.legacy_status is None:
         return StatusMode.STRICT
     given = error.metadata.get("status_mode") or current().error_metadata.get("status_mode", "")
+    if not given and dialect.app_parameter and error.reason in _BEFORE_THE_CORE:
+        given = await _mode_of_app(dialect.app_parameter, call)
     if not given:
         with suppress(GatepostError):
             given = (await call.project()).status_modes.get(dialect.name, "")
     return StatusMode(given) if given in set(StatusMode) else dialect.default_mode
+
+
+async def _mode_of_app(parameter: str, call: Call) -> str:
+    """The mode of the app that a request names, which no service has been told of yet; empty if it has none."""
+    with suppress(GatepostError):
+        client_id = call.named(parameter) or (basic(call) or ("",))[0]
+        app = await call.clients.app(client_id) if _CLIENT_ID.fullmatch(client_id) else None
+        return app.status_mode if app else ""
+    return ""
 
 
 def _error_headers(error: GatepostError, status: int, allow: tuple[str, ...]) -> dict[str, str]:

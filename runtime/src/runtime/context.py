@@ -22,6 +22,7 @@ class CallContext:
         user_agent: User-Agent header of the public client, shortened; empty for internal callers.
         language: BCP 47 tag the person prefers, as far as known; empty otherwise.
         dialect: Name of the wire format the client speaks; empty for internal callers.
+        work: What is being done: full name of the RPC, or name of a background loop; empty in the gateway.
         error_metadata: What a use case wants every error of this call to carry (see `GatepostError.metadata`).
     """
 
@@ -32,6 +33,7 @@ class CallContext:
     user_agent: str = ""
     language: str = ""
     dialect: str = ""
+    work: str = ""
     error_metadata: dict[str, str] = field(default_factory=dict, compare=False)
 
     def remaining_seconds(self) -> float | None:

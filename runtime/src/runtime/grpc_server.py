@@ -179,6 +179,7 @@ class _Guard(grpc.aio.ServerInterceptor):
             user_agent=unquote(str(metadata.get("gatepost-user-agent", ""))),
             language=str(metadata.get("gatepost-language", "")),
             dialect=str(metadata.get("gatepost-dialect", "")),
+            work=method,
             caller=caller,
             deadline=None if remaining is None else time.monotonic() + remaining,
         )

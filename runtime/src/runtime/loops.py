@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
+from runtime.context import CallContext, bound
 from runtime.errors import GatepostError
 from runtime.logs import get_logger
 from runtime.metrics import LOOP_FAILURES
@@ -43,7 +44,8 @@ class Loop:
         while True:
             self._nudged.clear()
             try:
-                more = await self._step()
+                with bound(CallContext(work=self._name)):
+                    more = await self._step()
             except Exception as exc:  # noqa: BLE001 a loop outlives what one step meets
                 LOOP_FAILURES.labels(self._name).inc()
                 expected = isinstance(exc, GatepostError)

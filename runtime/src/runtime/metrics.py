@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 
+from runtime.context import CallContext, bound
+
 RPC_SECONDS = Histogram(
     "gatepost_rpc_seconds",
     "Time to answer an RPC, by method and reason (`ok` when it succeeded).",
@@ -51,7 +53,8 @@ async def serve(listen: str, ready: ReadyCheck) -> web.AppRunner:
         return web.json_response({"status": "alive"})
 
     async def readyz(_request: web.Request) -> web.Response:
-        checks = await ready()
+        with bound(CallContext(work="readiness")):
+            checks = await ready()
         usable = bool(checks) and all(checks.values())
         return web.json_response({"ready": usable, "checks": checks}, status=200 if usable else 503)
 

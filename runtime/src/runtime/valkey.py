@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException as NoClusterError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from runtime.costs import spend
 from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
 
@@ -96,9 +97,11 @@ class Valkey:
             GatepostError: UNAVAILABLE when the server cannot be reached in time.
         """
         async with self._turn():
+            spend("valkey")
             try:
                 return await self._client.evalsha(script.sha, 1, key, *args)
             except NoScriptError:
+                spend("valkey")
                 return await self._client.eval(script.source, 1, key, *args)
 
     async def command(self, *args: str | bytes | int) -> Any:
@@ -108,6 +111,7 @@ class Valkey:
             GatepostError: UNAVAILABLE when the server cannot be reached in time.
         """
         async with self._turn():
+            spend("valkey")
             return await self._client.execute_command(*args)
 
     async def ready(self) -> bool:

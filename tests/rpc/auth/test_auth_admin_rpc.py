@@ -255,6 +255,17 @@ async def test_a_host_leads_to_its_project_and_any_other_to_the_default(
     assert answer.project.name == (client.project if found else "default")
 
 
+async def test_a_host_that_two_projects_list_leads_to_neither_until_one_is_disabled(
+    deployment: Deployment, refused: Refused
+) -> None:
+    host = f"{uuid4().hex[:12]}.example.org"
+    first, second = [await deployment.client(hosts=[host]) for _ in range(2)]
+    request = projects_pb2.ResolveProjectRequest(host=host)
+    await refused(deployment.projects.ResolveProject(request), Reason.NOT_FOUND)
+    await deployment.projects.UpdateProject(projects_pb2.UpdateProjectRequest(name=first.project, disabled=True))
+    assert (await deployment.projects.ResolveProject(request)).project.name == second.project
+
+
 @pytest.mark.parametrize(
     "fields",
     [

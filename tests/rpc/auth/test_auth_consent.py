@@ -47,13 +47,20 @@ async def test_a_person_is_asked_once_for_what_he_gave(deployment: Deployment) -
     assert (await here.consent(token, client, "gender", "website")).granted
 
 
-async def test_basic_is_every_apps_and_of_every_grant(deployment: Deployment) -> None:
+async def test_basic_is_every_apps_to_ask_for(deployment: Deployment) -> None:
     here, client, token = await visitor(deployment)
     assert not (await here.consent(token, client, "basic")).granted
     await here.grant(token, client, "basic")
     assert (await here.consent(token, client, "basic")).granted
     code = await here.code(token, client, SINGLE, scopes=["basic"])
     assert list((await exchange(client, code, SINGLE)).tokens.scopes) == ["basic"]
+
+
+async def test_basic_is_not_given_along_with_other_scopes(deployment: Deployment, refused: Refused) -> None:
+    here, client, token = await visitor(deployment, "gender")
+    await here.grant(token, client, "gender")
+    assert not (await here.consent(token, client, "basic")).granted
+    await refused(here.code(token, client, SINGLE, scopes=["basic"]), Reason.SCOPE_MISSING)
 
 
 async def test_a_scope_that_the_app_does_not_list_is_refused(deployment: Deployment, refused: Refused) -> None:

@@ -376,6 +376,19 @@ async def test_a_person_is_told_of_a_client_not_seen_before(deployment: Deployme
     assert await arrivals(user_id, email) == (2, 2)
 
 
+async def test_whoever_comes_with_a_new_client_each_time_floods_no_mailbox(
+    deployment: Deployment, arrivals: Any
+) -> None:
+    here = await door(deployment)
+    email = address()
+    with client_at("192.0.2.1"):
+        user_id = (await here.sign_up(email)).session.account.user_id
+    for number in range(12):
+        with client_at("192.0.2.1", f"Browser/{number}"):
+            await here.sign_in(email)
+    assert await arrivals(user_id, email) == (5, 5)
+
+
 async def test_an_app_that_gets_tokens_somewhere_new_is_told_to_devices_only(
     deployment: Deployment, arrivals: Any
 ) -> None:

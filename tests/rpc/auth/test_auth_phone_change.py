@@ -83,7 +83,11 @@ async def test_of_twenty_answers_at_once_one_counts(deployment: Deployment) -> N
     assert {each.reason for each in answers if isinstance(each, GatepostError)} == {Reason.CHALLENGE_FAILED}
 
 
-@pytest.mark.parametrize("phone", ["", "0151 2345678", "+", "+49", "+4915" + "1" * 40])
+NOBODYS = ["", "0151 2345678", "+", "+49", "+4915" + "1" * 40]
+COSTLY = ["+499001234567", "+449012345678", "+19002345678", "+33884012345"]
+
+
+@pytest.mark.parametrize("phone", [*NOBODYS, *COSTLY])
 async def test_what_is_no_number_is_refused(deployment: Deployment, refused: Refused, phone: str) -> None:
     client = await deployment.client()
     _, person = await client.person()

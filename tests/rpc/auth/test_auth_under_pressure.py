@@ -23,6 +23,9 @@ SETTINGS = {
     "sign_in_failures_per_address": 6,
     "mails_per_account": 3,
     "sign_ups_per_address": 5,
+    "code_failures_per_address": 6,
+    "texts_per_account": 2,
+    "texts_per_address": 3,
     "reauth_seconds": 0,
     "hash_workers": 1,
     "hash_queue_size": 2,
@@ -163,6 +166,67 @@ async def test_a_password_change_needs_the_present_password_once_the_sign_in_is_
         await refused(update(password=PASSWORD, current_password=NEW), Reason.RATE_LIMITED)
 
 
+async def test_who_changes_his_password_again_and_again_floods_no_mailbox(small: Deployment, refused: Refused) -> None:
+    client = await small.client()
+    async with from_address("203.0.113.51"):
+        _, person = await client.person()
+        present = PASSWORD
+
+        def change(password: str) -> Any:
+            request = accounts_pb2.UpdateOwnAccountRequest(
+                access_token=person.tokens.access_token, password=password, current_password=present
+            )
+            return small.accounts.UpdateOwnAccount(request)
+
+        for number in range(3):
+            await change(f"{NEW} {number}")
+            present = f"{NEW} {number}"
+        await refused(change(NEW), Reason.RATE_LIMITED)
+        await client.authenticate(person.tokens.access_token)  # nothing has changed
+
+
+async def test_too_many_wrong_codes_shut_out_an_address_whoever_they_are_for(
+    small: Deployment, refused: Refused
+) -> None:
+    client = await small.client()
+    async with from_address("203.0.113.55"):
+        people = [(await client.person())[0] for _ in range(3)]
+        resets = [await client.start_reset(email) for email in people]
+        codes = [(await small.mail(email, "reset_code")).code for email in people]
+    async with from_address("203.0.113.56"):
+        for reset, code in zip(resets[:2], codes, strict=False):
+            for _ in range(3):
+                await refused(client.complete_reset(reset, wrong(code), NEW), Reason.CHALLENGE_FAILED)
+        await refused(client.complete_reset(resets[2], codes[2], NEW), Reason.RATE_LIMITED)
+    async with from_address("203.0.113.57"):
+        await client.complete_reset(resets[2], codes[2], NEW)
+
+
+async def test_messages_to_telephones_are_limited_by_account_number_and_address(
+    small: Deployment, refused: Refused
+) -> None:
+    client = await small.client()
+
+    def prove(token: str, phone: str) -> Any:
+        request = accounts_pb2.StartPhoneChangeRequest(access_token=token, phone=phone, current_password=PASSWORD)
+        return small.accounts.StartPhoneChange(request)
+
+    async with from_address("203.0.113.58"):
+        first, second = [(await client.person())[1].tokens.access_token for _ in range(2)]
+    for number, (token, phones) in enumerate(
+        ((first, ("+4915112345671", "+4915112345671", "+4915112345672")), (second, ("+4915112345671",)))
+    ):
+        async with from_address(f"198.51.100.{number}"):
+            for phone in phones[:-1]:
+                await prove(token, phone)
+            await refused(prove(token, phones[-1]), Reason.RATE_LIMITED)
+    async with from_address("198.51.100.9"):
+        third, fourth = [(await client.person())[1].tokens.access_token for _ in range(2)]
+        for token, phone in ((third, "+4915112345673"), (third, "+4915112345674"), (fourth, "+4915112345675")):
+            await prove(token, phone)
+        await refused(prove(fourth, "+4915112345676"), Reason.RATE_LIMITED)
+
+
 async def test_beyond_the_queue_sign_ins_are_overloaded_and_token_checks_go_on(small: Deployment) -> None:
     client = await small.client()
     async with from_address("203.0.113.60"):
@@ -178,7 +242,7 @@ async def test_beyond_the_queue_sign_ins_are_overloaded_and_token_checks_go_on(s
     assert {error.reason for error in refusals} == {Reason.OVERLOADED}
     assert all(error.retry_after_seconds for error in refusals)
     assert 0 < len(refusals) < 30
-    assert max(waits) < 0.5
+    assert max(waits) < 2
 
 
 async def test_a_password_of_a_megabyte_is_refused_at_once(small: Deployment, refused: Refused) -> None:
@@ -188,7 +252,7 @@ async def test_a_password_of_a_megabyte_is_refused_at_once(small: Deployment, re
         started = time.perf_counter()
         await refused(client.sign_up(address(), huge), Reason.WEAK_PASSWORD)
         await refused(client.sign_in(address(), huge), Reason.BAD_CREDENTIALS)
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 2
 
 
 async def test_without_valkey_what_needs_it_is_refused_and_the_rest_goes_on(

@@ -45,6 +45,7 @@ from runtime.valkey import Valkey
 
 MASTER_KEY = "a-master-key-of-the-tests-alone-of-enough-length"
 FAILURES = Limit("code-failures", 30, 3600)
+FAILURES_HERE = Limit("code-failures-address", 1000, 3600)
 _DAY = 86_400
 LIFETIMES = Lifetimes(
     access=3600,
@@ -88,7 +89,9 @@ class Engines:
         self.ring = KeyRing()
         self.keeper = KeyKeeper(database, self.ring, Seal(MASTER_KEY), clock)
         self.limiter = Limiter(valkey)
-        self.challenges = Challenges(valkey, self.ring, clock, self.limiter, max_tries=5, failures=FAILURES)
+        self.challenges = Challenges(
+            valkey, self.ring, clock, self.limiter, max_tries=5, failures=FAILURES, per_address=FAILURES_HERE
+        )
         self.codes = Codes(valkey, 300)
         self.tokens = TokenCodec(self.ring)
         self.passwords = Passwords(memory_kib=8, iterations=1, parallelism=1, workers=1, queue_size=64)

@@ -105,13 +105,13 @@ async def fetch(connection: Connection, project_id: UUID) -> Project | None:
     return from_record(row) if row else None
 
 
-async def fetch_by_host(connection: Connection, host: str) -> Project | None:
-    """Return the project that lists a host name."""
-    row = await connection.fetchrow(
-        f"SELECT {COLUMNS} FROM projects WHERE hosts @> ARRAY[$1] ORDER BY created_at LIMIT 1",  # noqa: S608
+async def fetch_by_host(connection: Connection, host: str) -> list[Project]:
+    """Return the projects that list a host name: two at most, enabled ones first."""
+    rows = await connection.fetch(
+        f"SELECT {COLUMNS} FROM projects WHERE hosts @> ARRAY[$1] ORDER BY disabled, created_at LIMIT 2",  # noqa: S608
         host,
     )
-    return from_record(row) if row else None
+    return [from_record(row) for row in rows]
 
 
 async def fetch_page(connection: Connection, after: str, limit: int) -> list[Project]:

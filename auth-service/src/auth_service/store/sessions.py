@@ -1,5 +1,7 @@
 """Sessions in PostgreSQL: families of tokens."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,23 +20,34 @@ _COLUMNS = """s.id AS session_id, s.account_id AS session_account_id, s.app_id, 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A session with what decides whether it lives; `status_mode` is its app's, empty for none of its own."""
+    """A session with what decides whether it lives.
+
+    `status_mode` is its app's, empty for none of its own; `project_modes` its project's, by dialect.
+    """
 
     session: Session
     account: Account
     client_disabled: bool
     dialects: tuple[str, ...]
     status_mode: str
+    project_modes: Mapping[str, str]
     access_token_seconds: int
     refresh_token_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Acquaintance:
-    """What an account's sessions say of a client: whether there were any from a known one, and whether from this."""
+    """What an account's sessions say of a client.
+
+    Args:
+        any: Whether there were any from a known client.
+        this: Whether there were any from this one.
+        lately: How many clients there were of late.
+    """
 
     any: bool
     this: bool
+    lately: int
 
 
 def _session(row: Record) -> Session:
@@ -110,6 +123,7 @@ def _found(row: Record) -> Found:
         client_disabled=row["client_disabled"],
         dialects=tuple(row["dialects"]),
         status_mode=row["status_mode"],
+        project_modes=json.loads(row["project_modes"]),
         access_token_seconds=row["access_token_seconds"],
         refresh_token_seconds=row["refresh_token_seconds"],
     )
@@ -117,7 +131,8 @@ def _found(row: Record) -> Found:
 
 _FIND = (
     f"SELECT {_COLUMNS}, {accounts.COLUMNS}, p.dialects, p.access_token_seconds, p.refresh_token_seconds, "  # noqa: S608
-    "coalesce(ap.disabled, false) OR p.disabled AS client_disabled, coalesce(ap.status_mode, '') AS status_mode "
+    "p.status_modes AS project_modes, coalesce(ap.disabled, false) OR p.disabled AS client_disabled, "
+    "coalesce(ap.status_mode, '') AS status_mode "
     f"FROM sessions s LEFT JOIN apps ap ON ap.id = s.app_id JOIN accounts a ON a.id = s.account_id {accounts.JOINS} "
 )
 
@@ -149,19 +164,26 @@ async def touch(
 
 
 async def acquaintance(
-    connection: Connection, account_id: UUID, user_agent: str, client_address: str, since: datetime
+    connection: Connection,
+    account_id: UUID,
+    user_agent: str,
+    client_address: str,
+    since: datetime,
+    lately: datetime,
 ) -> Acquaintance:
-    """Say what an account's sessions since a time know of a client."""
+    """Say what an account's sessions since a time know of a client, and how many clients there were since another."""
     row = await connection.fetchrow(
-        "SELECT count(*) > 0 AS any_known, coalesce(bool_or(user_agent = $2 AND client_address = $3), false) AS this "
+        "SELECT count(*) > 0 AS any_known, coalesce(bool_or(user_agent = $2 AND client_address = $3), false) AS this, "
+        "count(DISTINCT (user_agent, client_address)) FILTER (WHERE created_at > $5) AS lately "
         "FROM sessions WHERE account_id = $1 AND created_at > $4 AND (user_agent <> '' OR client_address <> '')",
         account_id,
         user_agent,
         client_address,
         since,
+        lately,
     )
     assert row is not None  # noqa: S101 an aggregate returns its row
-    return Acquaintance(row["any_known"], row["this"])
+    return Acquaintance(row["any_known"], row["this"], row["lately"])
 
 
 async def rotate(connection: Connection, session: Session, now: datetime, expires_at: datetime) -> bool:

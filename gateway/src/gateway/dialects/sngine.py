@@ -111,7 +111,7 @@ async def _oauth(call: Call, form: _OAuth) -> Reply:
 
 async def _decide(call: Call, form: Decision) -> Reply:
     """Take what the person decided on the consent page."""
-    return await authorization.decide(call, await _ask(call, asked(call, _OAuth)), form.decision)
+    return await authorization.decide(call, await _ask(call, asked(call, _OAuth)), form)
 
 
 async def _authorize(call: Call, form: _Authorize) -> Reply:
@@ -301,4 +301,5 @@ DIALECT = Dialect(
     cors=False,
     mountable=True,
     error_answer=_Error,
+    app_parameter="app_id",
 )

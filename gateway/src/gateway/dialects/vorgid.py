@@ -145,7 +145,7 @@ async def _authorize(call: Call, form: _Authorize) -> Reply:
 
 async def _decide(call: Call, form: Decision) -> Reply:
     """Take what the person decided on the consent page."""
-    return await authorization.decide(call, await _ask(call, asked(call, _Authorize)), form.decision)
+    return await authorization.decide(call, await _ask(call, asked(call, _Authorize)), form)
 
 
 async def _token(call: Call, form: oauth.Grant) -> Reply:
@@ -191,17 +191,17 @@ async def _edit_email(call: Call, form: _EditEmail) -> Reply:
 async def _edit_phone(call: Call, form: _EditPhone) -> Reply:
     """Send a code to a new phone number; with the code in `sign`, keep it."""
     await _authenticate(call, _EDIT_PHONE)
+    phone = form.phone.replace(" ", "+", 1) if form.phone.startswith(" ") else form.phone  # a plus in a query
     if not form.sign:
-        start = accounts.StartPhoneChangeRequest(access_token=call.token, form=_FORM, phone=form.phone)
+        start = accounts.StartPhoneChangeRequest(access_token=call.token, form=_FORM, phone=phone)
         opened = await call.clients.accounts.StartPhoneChange(start)
-        return _success(_NewPhone(new_phone=form.phone, hash_token=opened.handle))
+        return _success(_NewPhone(new_phone=phone, hash_token=opened.handle))
     code, handle = _signed(form.sign)
-    await call.clients.accounts.CompletePhoneChange(
-        accounts.CompletePhoneChangeRequest(
-            access_token=call.token, form=_FORM, phone=form.phone, handle=handle, code=code
-        )
+    change = accounts.CompletePhoneChangeRequest(
+        access_token=call.token, form=_FORM, phone=phone, handle=handle, code=code
     )
-    return _success(_NewPhone(new_phone=form.phone, hash_token=handle, confirmed=True))
+    await call.clients.accounts.CompletePhoneChange(change)
+    return _success(_NewPhone(new_phone=phone, hash_token=handle, confirmed=True))
 
 
 async def _edit_name(call: Call, form: _EditName) -> Reply:
@@ -280,8 +280,9 @@ def _signed(sign: str) -> tuple[str, str]:
 
 
 def _unbase64(encoded: str) -> bytes | None:
-    """Decode either alphabet, padded or not; a plus that a query string made a blank is a plus."""
-    standard = encoded.strip().replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
+    """Decode either alphabet, padded or not, in lines or not; a plus that a query string made a blank is a plus."""
+    line = encoded.replace("\r", "").replace("\n", "")  # mobile platforms encode in lines of 76 unless told otherwise
+    standard = line.strip().replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from gatepost.auth.v1.accounts_pb2 import Account
 from gatepost.auth.v1.apps_pb2 import App, AppType
 from gatepost.auth.v1.forms_pb2 import TokenForm
 from gatepost.auth.v1.grants_pb2 import CheckConsentRequest, CreateGrantRequest, IssueCodeRequest
@@ -46,9 +47,15 @@ _NO_WAY_BACK = _("The application has not registered the address that it wants y
 
 @dataclass(frozen=True, slots=True)
 class Decision(PageForm):
-    """The consent page's form. What the app asks stays in the address, which is the page's own; see `asked`."""
+    """The consent page's form. What the app asks stays in the address, which is the page's own; see `asked`.
+
+    Args:
+        decision: `allow` or `deny`.
+        shown: The scopes the page was about: an app's owner may list more while it is being read.
+    """
 
     decision: str = text(default="")
+    shown: str = text(default="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +106,7 @@ async def find_app(call: Call, client_id: str) -> App:
     app = await call.clients.app(client_id)
     project = await call.clients.project(app.project) if app is not None else None
     if app is None or app.disabled or project is None or project.disabled:
-        raise GatepostError(Reason.CLIENT_UNKNOWN)
+        raise GatepostError(Reason.CLIENT_UNKNOWN, metadata={"status_mode": app.status_mode if app else ""})
     if project.dialects and current().dialect not in project.dialects:
         raise GatepostError(Reason.DIALECT_DISABLED, metadata={"status_mode": app.status_mode})
     return app
@@ -124,21 +131,24 @@ async def proceed(call: Call, ask: Ask) -> Reply:
     request = CheckConsentRequest(access_token=call.token, form=_WEB, client_id=ask.app.client_id, scopes=ask.scopes)
     if (await call.clients.grants.CheckConsent(request)).granted:
         return await _with_code(call, ask)
-    return await show_consent(call, app=ask.app, account=who.account, shares=ask.shares, redirect_url=ask.redirect_url)
+    return await _show(call, ask, who.account)
 
 
-async def decide(call: Call, ask: Ask, decision: str) -> Reply:
-    """Do what the person decided on the consent page: `allow` or `deny`.
+async def decide(call: Call, ask: Ask, form: Decision) -> Reply:
+    """Do what the person decided on the consent page; show it again if it was not about what is asked now.
 
     Raises:
         GatepostError: INVALID_PARAMETER on `decision`, and what the core says.
     """
-    if await visitor(call, ask.app.project) is None:
+    who = await visitor(call, ask.app.project)
+    if who is None:
         return sign_in(call)
-    if decision == "deny":
+    if form.decision == "deny":
         return send_back(ask.redirect_url, error="access_denied", state=ask.state)
-    if decision != "allow":
+    if form.decision != "allow":
         raise invalid("decision", "The decision is allow or deny.")
+    if set(form.shown.split()) != set(ask.scopes):
+        return await _show(call, ask, who.account)
     await call.clients.grants.CreateGrant(
         CreateGrantRequest(access_token=call.token, form=_WEB, client_id=ask.app.client_id, scopes=ask.scopes)
     )
@@ -170,6 +180,17 @@ async def refuse(call: Call, error: GatepostError, status: int, otherwise: str) 
     if any(violation.field == "redirect_url" for violation in error.violations):
         text = _NO_WAY_BACK
     return await error_page(call, error, status, text)
+
+
+async def _show(call: Call, ask: Ask, account: Account) -> Reply:
+    return await show_consent(
+        call,
+        app=ask.app,
+        account=account,
+        shares=ask.shares,
+        shown=" ".join(ask.scopes),
+        redirect_url=ask.redirect_url,
+    )
 
 
 async def _with_code(call: Call, ask: Ask) -> Reply:

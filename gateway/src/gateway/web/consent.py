@@ -12,18 +12,23 @@ from gateway.web import paths
 from gateway.web.look import picture_url
 from gateway.web.templates import show
 
+# Parameters that no app sends.
+_OURS = frozenset({"lang", "csrf", "decision", "shown"})
 # What can stand in a source list (CSP 3, section 2.3.1); others cannot be named there.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?")
 
 
-async def show_consent(call: Call, *, app: App, account: Account, shares: Sequence[str], redirect_url: str) -> Reply:
-    """Answer with the page; its form goes to the address it was shown at, with `csrf`, `decision` and the query.
+async def show_consent(
+    call: Call, *, app: App, account: Account, shares: Sequence[str], shown: str, redirect_url: str
+) -> Reply:
+    """Answer with the page; its form goes to the address it was shown at, with `csrf`, `decision`, `shown`, the query.
 
     Args:
         call: The request.
         app: Which app asks.
         account: Who is signed in.
         shares: What the app would get to know, line by line: messages of the catalogues.
+        shown: The same as scopes; comes back with the form.
         redirect_url: Where either answer leads in the end.
     """
     profile = await call.clients.profile(account.user_id)
@@ -39,7 +44,7 @@ async def show_consent(call: Call, *, app: App, account: Account, shares: Sequen
         email=account.email or account.username,
         first_name=profile.first_name or account.username or account.email,
         action=call.target,
-        hidden={name: value for name, value in call.query.items() if name not in {"lang", "csrf", "decision"}},
+        hidden={name: value for name, value in call.query.items() if name not in _OURS} | {"shown": shown},
         switch=paths.url(call, "/sign-in", next=call.target, prompt="login"),
     )
 

@@ -24,6 +24,7 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action {targets}; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+_SLASHES = "/\\"
 _templates = Environment(
     loader=PackageLoader("gateway"),
     autoescape=True,
@@ -96,5 +97,6 @@ async def show(
 def _switch(call: Call, here: str) -> list[tuple[str, str, str]]:
     """Each language: tag, name of its own, and address of this page in it."""
     path, _, query = (here or call.target).partition("?")
+    path = f"/{path.lstrip(_SLASHES)}"  # of `//host`, which browsers take for another site's address
     kept = [pair for pair in parse_qsl(query) if pair[0] != "lang"]
     return [(tag, name, f"{path}?{urlencode([*kept, ('lang', tag)])}") for tag, name in locale.LANGUAGES.items()]

@@ -95,7 +95,8 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveProject(self, request, context):
-        """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND.
+        """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND, also
+        when several enabled projects list it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,9 @@ class ProjectServiceStub:
     UpdateProject: _grpc.UnaryUnaryMultiCallable[_projects_pb2.UpdateProjectRequest, _projects_pb2.UpdateProjectResponse]
     """Changes the fields that are set. Errors: NOT_FOUND, INVALID_PARAMETER."""
     ResolveProject: _grpc.UnaryUnaryMultiCallable[_projects_pb2.ResolveProjectRequest, _projects_pb2.ResolveProjectResponse]
-    """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND."""
+    """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND, also
+    when several enabled projects list it.
+    """
 
 @_typing.type_check_only
 class ProjectServiceAsyncStub(ProjectServiceStub):
@@ -58,7 +60,9 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     UpdateProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.UpdateProjectRequest, _projects_pb2.UpdateProjectResponse]  # type: ignore[assignment]
     """Changes the fields that are set. Errors: NOT_FOUND, INVALID_PARAMETER."""
     ResolveProject: _aio.UnaryUnaryMultiCallable[_projects_pb2.ResolveProjectRequest, _projects_pb2.ResolveProjectResponse]  # type: ignore[assignment]
-    """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND."""
+    """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND, also
+    when several enabled projects list it.
+    """
 
 class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
     """Administers projects. Callers: the gateway and the command line."""
@@ -101,6 +105,8 @@ class ProjectServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _projects_pb2.ResolveProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_projects_pb2.ResolveProjectResponse, _abc.Awaitable[_projects_pb2.ResolveProjectResponse]]:
-        """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND."""
+        """Finds the project that answers for a host name: a project that lists it, else `default`. Errors: NOT_FOUND, also
+        when several enabled projects list it.
+        """
 
 def add_ProjectServiceServicer_to_server(servicer: ProjectServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
