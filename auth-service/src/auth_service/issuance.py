@@ -110,7 +110,7 @@ class Issuance:
         now = self._clock.now()
         if token.generation == found.session.generation:
             expires_at = self._lifetimes.expires_at(form, now, found.session.ends_at, found.refresh_token_seconds)
-            async with self._database.transaction() as connection:
+            async with self._database.acquire() as connection:  # one statement, which commits by itself
                 rotated = await store.rotate(connection, found.session, now, expires_at)
             if rotated:
                 session = replace(found.session, generation=found.session.generation + 1, expires_at=expires_at)

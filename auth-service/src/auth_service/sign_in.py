@@ -111,7 +111,10 @@ class SignIn:
         await self._limiter.check(self._per_address, of_address(current().client_address))
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, project.id, kind, normalized)
-            waiting = await accounts.fetch_registration_by_email(connection, project.id, normalized, self._clock.now())
+            waiting = None
+            if project.sign_in_policy is not SignInPolicy.NONE:  # there, nobody's sign-up waits for proof
+                now = self._clock.now()
+                waiting = await accounts.fetch_registration_by_email(connection, project.id, normalized, now)
         account, encoded = found or (None, None)
         right, new_hash = await self._passwords.verify(password, encoded)
         if not right and project.sign_in_policy is not SignInPolicy.NONE:
