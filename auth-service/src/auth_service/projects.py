@@ -14,6 +14,7 @@ from runtime.errors import GatepostError, Reason, Rule, invalid
 from runtime.postgres import Database
 
 DEFAULT = "default"
+_DEFAULT_DISPLAY_NAME = "Gatepost"  # nobody wants a letter from "default"
 _ROLES = ("user", "admin")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,62}")
@@ -78,7 +79,8 @@ class Projects:
     async def ensure_default(self) -> None:
         """Make the project `default` unless it is there; safe when several instances start at once."""
         async with self._database.acquire() as connection:
-            await projects.insert(connection, self._new(uuid4(), DEFAULT, SignInPolicy.NONE))
+            project = self._new(uuid4(), DEFAULT, SignInPolicy.NONE)
+            await projects.insert(connection, replace(project, display_name=_DEFAULT_DISPLAY_NAME))
 
     async def create(
         self,

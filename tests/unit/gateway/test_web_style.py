@@ -48,8 +48,13 @@ def test_the_grounds_are_those_of_the_stylesheet() -> None:
     assert f"--card: {DARK_CARD}" in dark
 
 
-def test_a_project_without_a_name_of_its_own_looks_like_the_house() -> None:
-    assert look_of(Project(name="default")).name == look_of(None).name == "Gatepost"
+def test_a_project_without_a_name_for_people_goes_by_its_own() -> None:
+    look = look_of(Project(name="shop"))
+    assert (look.name, look.initial) == ("shop", "S")
+
+
+def test_a_project_called_like_the_house_has_the_mark_of_the_house() -> None:
+    assert look_of(Project(name="default", display_name="Gatepost")) == look_of(None)
 
 
 def test_a_project_has_its_name_colour_and_logo() -> None:

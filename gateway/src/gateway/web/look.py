@@ -31,7 +31,7 @@ def look_of(project: Project | None) -> Look:
     """Return a project's look; the house's for None."""
     if project is None:
         return Look(HOUSE_NAME, "", "")
-    name = project.display_name or (HOUSE_NAME if project.name == "default" else project.name)
+    name = project.display_name or project.name
     color = _COLOR.fullmatch(project.accent_color)
     return Look(
         name=name,
