@@ -9,9 +9,12 @@ ANSWER_SECONDS = 10
 SERVICES = {
     "auth-service": {
         f"gatepost.auth.v1.{name}Service"
-        for name in ("Project", "App", "ApiKey", "Account", "SignIn", "Token", "Grant", "Key", "Audit")
+        for name in (
+            *("Project", "App", "OwnApp", "ApiKey", "Directory", "Account", "Link"),
+            *("SignIn", "Token", "Grant", "Key", "Audit"),
+        )
     },
-    "user-service": {"gatepost.users.v1.ProfileService"},
+    "user-service": {f"gatepost.users.v1.{name}Service" for name in ("Profile", "Picture", "Location")},
     "notify-service": {"gatepost.notify.v1.MessageService", "gatepost.notify.v1.DeviceService"},
 }
 
