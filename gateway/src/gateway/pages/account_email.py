@@ -11,9 +11,10 @@ from gateway.call import Call
 from gateway.dialect import Route
 from gateway.fields import text
 from gateway.limits import Limit
-from gateway.pages.account_step import Step, forgotten, keep, kept
-from gateway.pages.own import WEB, proof, seconds_until, show_own, signed_in
-from gateway.reply import Reply, redirect
+from gateway.pages.account_code import CodeForm, ask_for_code, complete, show_code
+from gateway.pages.account_step import Step
+from gateway.pages.own import WEB, proof, show_own, signed_in
+from gateway.reply import Reply
 from gateway.web import url
 from gateway.web.forms import PageForm
 from gateway.web.session import SESSION
@@ -32,13 +33,6 @@ class EmailForm(PageForm):
     current_password: str = text(default="", secret=True)
 
 
-@dataclass(frozen=True, slots=True)
-class CodeForm(PageForm):
-    """The second step."""
-
-    code: str = text(default="", secret=True)
-
-
 async def _show_page(call: Call) -> Reply:
     """Ask for the new address."""
     return await _show(call, EmailForm())
@@ -53,28 +47,24 @@ async def _start(call: Call, form: EmailForm) -> Reply:
         access_token=call.token, form=WEB, email=email, current_password=form.current_password
     )
     answer = await call.clients.accounts.StartEmailChange(request)
-    cookie = keep(Step(_KIND, email, answer.handle), seconds_until(answer.expire_time))
-    return Reply(status=303, headers={"Location": url(call, _CODE)}, cookies=(cookie,))
+    return ask_for_code(call, Step(_KIND, email, answer.handle), answer.expire_time)
 
 
 async def _show_code_page(call: Call) -> Reply:
     """Ask for the code."""
-    return await _show_code(call)
+    return await show_code(call, _KIND)
 
 
 async def _complete(call: Call, form: CodeForm) -> Reply:
     """Change the address."""
-    call.again = partial(_show_code, call)
-    await signed_in(call)
-    step = kept(call, _KIND)
-    if step is None:
-        return redirect(url(call, _HERE))
-    request = CompleteEmailChangeRequest(
-        access_token=call.token, form=WEB, email=step.target, handle=step.handle, code=form.code.strip()
-    )
-    await call.clients.accounts.CompleteEmailChange(request)
-    location = {"Location": url(call, "/account", done="email")}
-    return Reply(status=303, headers=location, cookies=(forgotten(),))
+
+    async def change(step: Step) -> None:
+        request = CompleteEmailChangeRequest(
+            access_token=call.token, form=WEB, email=step.target, handle=step.handle, code=form.code.strip()
+        )
+        await call.clients.accounts.CompleteEmailChange(request)
+
+    return await complete(call, _KIND, change, url(call, "/account", done="email"))
 
 
 async def _show(call: Call, form: EmailForm, error: GatepostError | None = None) -> Reply:
@@ -89,14 +79,6 @@ async def _show(call: Call, form: EmailForm, error: GatepostError | None = None)
         proof=proof(who, error, tried=bool(form.current_password)),
         tried=bool(form.current_password),
     )
-
-
-async def _show_code(call: Call, error: GatepostError | None = None) -> Reply:
-    who = await signed_in(call)
-    step = kept(call, _KIND)
-    if step is None:
-        return redirect(url(call, _HERE))
-    return await show_own(call, "account_code.html", who, error=error, here=url(call, _CODE), step=step, start=_HERE)
 
 
 ROUTES = (
