@@ -12,6 +12,7 @@ from runtime.credentials import ServiceKeys
 
 _EXIT_STATUS = 2
 _HIGHEST_PORT = 65535
+_MOST_TOGETHER = 100
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:,@/?#\s]*)(?::[0-9]{1,5})?"
 # The driver shows parts of what it cannot read, and a password with a bare @ or / is such; so it is read here first.
 _POSTGRES_DSN = re.compile(rf"postgres(?:ql)?://(?:[^@/?#\s]*@)?{_HOST}(?:,{_HOST})*(?:[/?][^#\s]*)?")
@@ -63,6 +64,9 @@ class SharedSettings(BaseSettings):
     )
     grpc_tls_key_file: FilePath | None = Field(None, description="PEM private key for the certificate.")
     grpc_tls_ca_file: FilePath | None = Field(None, description="PEM certificates that peers must be signed by.")
+    coalescing: bool = Field(
+        default=True, description="Send calls, reads and writes that are asked for at the same time together."
+    )
     shutdown_grace_seconds: float = Field(10.0, gt=0, description="Time that requests under way get at shutdown.")
 
     @model_validator(mode="after")
@@ -75,6 +79,11 @@ class SharedSettings(BaseSettings):
         if None in tls and tls != (None, None, None):
             raise ValueError("mutual TLS needs GATEPOST_GRPC_TLS_CERT_FILE, _KEY_FILE and _CA_FILE together")
         return self
+
+    @property
+    def batch_limit_items(self) -> int:
+        """Most items that go together."""
+        return _MOST_TOGETHER if self.coalescing else 1
 
     @property
     def service_key_list(self) -> list[str]:
