@@ -52,8 +52,8 @@ async def test_switched_off_every_item_goes_alone_and_at_once() -> None:
     work = Doubling()
     coalesced = Coalesced(work, most=1)
     async with asyncio.timeout(0.05):
-        await asyncio.gather(*map(coalesced, range(20)))
-    assert work.batches == [[item] for item in range(20)]
+        await asyncio.gather(*map(coalesced, range(10)))
+    assert work.batches == [[item] for item in range(10)]
 
 
 async def test_the_failure_of_one_item_is_its_own() -> None:
