@@ -2,7 +2,8 @@
 
 Stores answer batches (`= ANY($1)`, `unnest`); use cases call a `Coalesced` as if it answered one. A batch begins when
 the event loop has run everybody who is ready, or when one before it is done; so it reads what was committed before any
-of its items was asked for. With most=1 every item goes alone, which is how the gain is measured.
+of its items was asked for. Where a server does not answer, nobody waits for it twice. With most=1 every item goes
+alone, which is how the gain is measured.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from runtime.errors import GatepostError, Reason
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+_LONG_SECONDS = 0.5
 _NOBODYS_FAULT = frozenset({Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.OVERLOADED})
 
 
@@ -64,6 +66,7 @@ class Coalesced(Generic[Item, Answer]):
         self._begin()
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             answers = await self._work([item for item, _ in batch])
         except Exception as exc:  # noqa: BLE001 it is the callers', who are given it
@@ -71,6 +74,8 @@ class Coalesced(Generic[Item, Answer]):
                 for pair in batch:  # one of them spoils it; alone it spoils nobody's
                     await self._run([pair])
                 return
+            if _is_nobodys_fault(exc) and asyncio.get_running_loop().time() - began > _LONG_SECONDS:
+                batch, self._waiting = batch + self._waiting, []  # who has waited so long is told what we know
             answers = [exc] * len(batch)
         except asyncio.CancelledError:
             for _, future in batch:

@@ -1,47 +1,68 @@
 """Channels to other services: credential, request id and deadline go along, errors come back as GatepostError."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import grpc
 
 from runtime import status
+from runtime.calls_channel import CallChannel, Metadata
 from runtime.context import current
 from runtime.credentials import ServiceKeys
-from runtime.errors import GatepostError, Reason
+from runtime.deadlines import allowed_seconds
 from runtime.tls import Tls
 
-# The inner service is given a little less time than we have, so that it reports the timeout and we pass it on.
-_SHAVE = 0.95
-_DEFAULT_TIMEOUT_SECONDS = 10.0
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.enable_retries", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000),  # what an attempt to connect may take; a busy machine needs more than 100
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 3_000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
+_IN_PROCESS = "inprocess:"
+_STREAMS_TO_A_NAME = 4  # how many instances a name stands for is not known here
 
 
-def connect(target: str, *, issuer: str, audience: str, keys: ServiceKeys, tls: Tls | None = None) -> grpc.aio.Channel:
+def connect(
+    target: str, *, issuer: str, audience: str, keys: ServiceKeys, tls: Tls | None = None, coalescing: bool = False
+) -> grpc.aio.Channel:
     """Return a channel that connects when first used and again by itself when it breaks.
 
     Args:
-        target: gRPC target: `host:port`, `ipv4:a:p,b:p` (balanced), `dns:///name:port` (balanced), `unix:/path`.
+        target: gRPC target: `host:port`, `ipv4:a:p,b:p` (balanced), `dns:///name:port` (balanced), `unix:/path`; or
+            `inprocess:auth-service` for a server of this process, now or later.
         issuer: Name of the calling service.
         audience: Name of the called service.
         keys: Sign the credential.
         tls: Certificate to show and authority to check against, when mutual TLS is on.
+        coalescing: Whether calls that are made at the same time go together.
     """
-    interceptors: list[grpc.aio.ClientInterceptor] = [_Caller(issuer, audience, keys)]
-    if tls is None:
-        return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=interceptors)
-    options = [*_OPTIONS, *_checked_name(target)]
-    return grpc.aio.secure_channel(target, tls.channel_credentials(), options=options, interceptors=interceptors)
+    if target.startswith(_IN_PROCESS):
+        from runtime import calls_local, in_process  # noqa: PLC0415  the command does without what they import
+
+        return calls_local.LocalChannel(partial(in_process.serving, target.removeprefix(_IN_PROCESS)), issuer)
+    caller = _Caller(issuer, audience, keys)
+    options = _OPTIONS if tls is None else [*_OPTIONS, *_checked_name(target)]
+
+    def plain(to: str) -> grpc.aio.Channel:
+        if tls is None:
+            return grpc.aio.insecure_channel(to, options=options, interceptors=[caller])
+        return grpc.aio.secure_channel(to, tls.channel_credentials(), options=options, interceptors=[caller])
+
+    whole = plain(target)
+    if not coalescing:
+        return whole
+    scheme, _, _ = target.partition(":")
+    if instances := _listed(target):
+        lanes = [plain(f"{scheme}:{address}") for address in instances]
+    else:
+        lanes = [whole] * (_STREAMS_TO_A_NAME if scheme == "dns" else 1)
+    return CallChannel(whole, lanes, caller.credential)
 
 
 def _checked_name(target: str) -> list[tuple[str, Any]]:
@@ -49,10 +70,16 @@ def _checked_name(target: str) -> list[tuple[str, Any]]:
 
     All instances of a list are checked for the host of the first; with `dns:///` they are checked for the name.
     """
-    scheme, _, addresses = target.partition(":")
-    if scheme not in {"ipv4", "ipv6"} or "," not in addresses:
+    addresses = _listed(target)
+    if len(addresses) < 2:  # noqa: PLR2004 a list
         return []
-    return [("grpc.default_authority", addresses.partition(",")[0].rpartition(":")[0].strip("[]"))]
+    return [("grpc.default_authority", addresses[0].rpartition(":")[0].strip("[]"))]
+
+
+def _listed(target: str) -> list[str]:
+    """Return the addresses of a target that lists them, none for another."""
+    scheme, _, addresses = target.partition(":")
+    return addresses.split(",") if scheme in {"ipv4", "ipv6"} else []
 
 
 class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
@@ -60,6 +87,10 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
+
+    def credential(self) -> Metadata:
+        """Return metadata that proves who calls."""
+        return (("authorization", f"Bearer {self._keys.mint(self._issuer, self._audience)}"),)
 
     async def intercept_unary_unary(
         self,
@@ -70,22 +101,16 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
         """Attach what goes along, await the answer, raise GatepostError on failure."""
         context = current()
         metadata = grpc.aio.Metadata(
-            ("authorization", f"Bearer {self._keys.mint(self._issuer, self._audience)}"),
+            *self.credential(),
             ("gatepost-request-id", context.request_id),
             ("gatepost-client-address", context.client_address),
             ("gatepost-user-agent", quote(context.user_agent)),
             ("gatepost-language", context.language),
             ("gatepost-dialect", context.dialect),
         )
-        remaining = context.remaining_seconds()
-        timeout = _DEFAULT_TIMEOUT_SECONDS if remaining is None else remaining * _SHAVE
-        if client_call_details.timeout is not None:
-            timeout = min(timeout, client_call_details.timeout)
-        if timeout <= 0:
-            raise GatepostError(Reason.DEADLINE_EXCEEDED, retry_after_seconds=1)
         details = grpc.aio.ClientCallDetails(
             method=client_call_details.method,
-            timeout=timeout,
+            timeout=allowed_seconds(context, client_call_details.timeout),
             metadata=metadata,
             credentials=client_call_details.credentials,
             wait_for_ready=client_call_details.wait_for_ready,
@@ -94,11 +119,4 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
         try:
             return await call
         except grpc.aio.AioRpcError as exc:
-            raise _decode(exc) from None
-
-
-def _decode(exc: grpc.aio.AioRpcError) -> GatepostError:
-    for key, value in exc.trailing_metadata() or ():
-        if key == status.DETAILS_KEY and isinstance(value, bytes):
-            return status.decode(exc.code(), value)
-    return status.decode(exc.code(), None)
+            raise status.decode(exc.code(), status.details_of(exc)) from None

@@ -4,18 +4,68 @@ Never mounted on the public listener. Labels are bounded: method names, outcomes
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import accumulate
+from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from runtime.context import CallContext, bound
 
-RPC_SECONDS = Histogram(
+
+class Durations(Collector):
+    """A histogram of seconds, without the locks and the text that the library's has for threads we do not have.
+
+    Observed on the event loop only, for every request and every RPC: 0.6 µs, `labels` and `observe` of the library's
+    take 3.5 µs.
+
+    Args:
+        name: Of the metric, ending in `_seconds`.
+        documentation: One sentence.
+        labels: Their names.
+    """
+
+    BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+    def __init__(self, name: str, documentation: str, labels: tuple[str, ...]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._labels = labels
+        self._counts: dict[tuple[str, ...], list[int]] = {}
+        self._sums: dict[tuple[str, ...], float] = {}
+        REGISTRY.register(self)
+
+    def observe(self, seconds: float, *labels: str) -> None:
+        """Count one duration under the values of the labels, in the order of their names."""
+        counts = self._counts.get(labels)
+        if counts is None:
+            counts = self._counts[labels] = [0] * (len(self.BOUNDS) + 1)
+            self._sums[labels] = 0.0
+        counts[bisect_left(self.BOUNDS, seconds)] += 1
+        self._sums[labels] += seconds
+
+    def describe(self) -> Iterable[HistogramMetricFamily]:
+        """Tell the name, so that no other metric takes it."""
+        yield HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        """Tell what was observed since the process began."""
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        bounds = [*map(str, self.BOUNDS), "+Inf"]
+        for labels, counts in self._counts.items():
+            buckets = list(zip(bounds, accumulate(counts), strict=True))
+            family.add_metric(labels, buckets, self._sums[labels])
+        yield family
+
+
+RPC_SECONDS = Durations(
     "gatepost_rpc_seconds",
     "Time to answer an RPC, by method and reason (`ok` when it succeeded).",
-    ["method", "reason"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    ("method", "reason"),
 )
 LOOP_FAILURES = Counter("gatepost_loop_failures_total", "Failed rounds of background loops, by loop.", ["loop"])
 

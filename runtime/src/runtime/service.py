@@ -1,6 +1,7 @@
 """The life of a service process: event loop, signals, and a graceful end."""
 
 import asyncio
+import ctypes
 import gc
 import signal
 import sys
@@ -78,6 +79,11 @@ async def unless_stopped(stop: asyncio.Event, opening: Coroutine[Any, Any, T]) -
 
 
 def settle() -> None:
-    """Call once after start: what is loaded by then lives for good, so the collector need not look at it again."""
+    """Call once after start: what is loaded by then lives for good, so the collector need not look at it again.
+
+    What starting took and left free goes back to the system: 19 MB of auth-service, which tries out how to hash.
+    """
     gc.collect()
     gc.freeze()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc's
+        trim(0)

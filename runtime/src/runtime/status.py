@@ -45,6 +45,14 @@ def decode(code: grpc.StatusCode, details: bytes | None) -> GatepostError:
         return GatepostError(Reason.INTERNAL)
 
 
+def details_of(exc: grpc.aio.AioRpcError) -> bytes | None:
+    """Return the serialised google.rpc.Status that a failed call brought, if any."""
+    for key, value in exc.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            return value
+    return None
+
+
 def _pack(
     message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo,
 ) -> any_pb2.Any:

@@ -1,9 +1,11 @@
 """Mutual TLS between services: both sides show a certificate of one authority, and the credential is demanded too."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rpc.runtime.echo import KEY, EchoRpc, connect, refusal, say
 
 from runtime import grpc_client
 from runtime.credentials import ServiceKeys
@@ -21,7 +24,6 @@ from runtime.grpc_server import GrpcServer
 from runtime.settings import SharedSettings
 from runtime.tls import Tls
 
-KEY = "a-service-key-of-the-tests-alone-42-characters"
 SERVICE = "test-service"
 
 
@@ -89,6 +91,8 @@ async def target(authority: Authority) -> AsyncIterator[str]:
         allowed_callers=frozenset({"gateway"}),
         tls=authority.tls_of("server"),
     )
+    rpc = EchoRpc()
+    server.add(rpc.register, rpc, "test.Echo")
     await server.start()
     yield f"127.0.0.1:{server.port}"
     await server.stop(0)
@@ -103,6 +107,18 @@ async def test_a_caller_with_a_certificate_and_a_credential_is_answered(target: 
     keys, tls = ServiceKeys([KEY]), authority.tls_of("gateway")
     async with grpc_client.connect(target, issuer="gateway", audience=SERVICE, keys=keys, tls=tls) as channel:
         assert await check(channel) == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_calls_that_go_together_are_answered_too(target: str, authority: Authority) -> None:
+    settings: dict[str, Any] = {"issuer": "gateway", "audience": SERVICE, "tls": authority.tls_of("gateway")}
+    for instances in (target, f"ipv4:{target},{target}"):
+        async with connect(instances, coalescing=True, **settings) as channel:
+            assert set(await asyncio.gather(*(say(channel, "hello") for _ in range(20)))) == {"hello"}
+
+
+async def test_calls_that_go_together_do_not_get_through_without_a_certificate(target: str) -> None:
+    async with connect(target, coalescing=True, issuer="gateway", audience=SERVICE) as channel:
+        assert (await refusal(say(channel, "hello"))).reason is Reason.UNAVAILABLE
 
 
 async def test_instances_given_as_a_list_of_addresses_are_reached(target: str, authority: Authority) -> None:

@@ -77,6 +77,22 @@ async def test_a_server_that_is_away_is_asked_once() -> None:
     assert work.batches == [[0, 1, 2]]
 
 
+async def test_who_waits_behind_a_server_that_does_not_answer_is_told_with_the_others() -> None:
+    asked = asyncio.Event()
+
+    async def hang(items: Sequence[int]) -> list[int]:
+        asked.set()
+        await asyncio.sleep(0.6)
+        raise GatepostError(Reason.UNAVAILABLE)
+
+    coalesced = Coalesced(hang, most=100)
+    first = asyncio.create_task(coalesced(1))
+    await asked.wait()
+    async with asyncio.timeout(0.9):
+        answers = await asyncio.gather(first, coalesced(2), return_exceptions=True)
+    assert [answer.reason for answer in answers if isinstance(answer, GatepostError)] == [Reason.UNAVAILABLE] * 2
+
+
 async def test_a_caller_who_goes_away_takes_nobody_with_him() -> None:
     work = Doubling()
     coalesced = Coalesced(work, most=100)

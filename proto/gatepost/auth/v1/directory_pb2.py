@@ -24,42 +24,48 @@ _sym_db = _symbol_database.Default()
 
 from gatepost.auth.v1 import accounts_pb2 as gatepost_dot_auth_dot_v1_dot_accounts__pb2
 from gatepost.auth.v1 import apps_pb2 as gatepost_dot_auth_dot_v1_dot_apps__pb2
+from gatepost.auth.v1 import forms_pb2 as gatepost_dot_auth_dot_v1_dot_forms__pb2
 from gatepost.auth.v1 import projects_pb2 as gatepost_dot_auth_dot_v1_dot_projects__pb2
+from gatepost.auth.v1 import sign_in_pb2 as gatepost_dot_auth_dot_v1_dot_sign__in__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gatepost/auth/v1/directory.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1bgatepost/auth/v1/apps.proto\x1a\x1fgatepost/auth/v1/projects.proto\"^\n\tKeyHolder\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x18.gatepost.auth.v1.ApiKey\"4\n\x12\x43heckApiKeyRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\"B\n\x13\x43heckApiKeyResponse\x12+\n\x06holder\x18\x01 \x01(\x0b\x32\x1b.gatepost.auth.v1.KeyHolder\"H\n\x14\x43heckPasswordRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\r\n\x05login\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\"p\n\x15\x43heckPasswordResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12+\n\x06holder\x18\x02 \x01(\x0b\x32\x1b.gatepost.auth.v1.KeyHolder\"c\n\x12\x46indAccountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08username\x18\x03 \x01(\tH\x00\x12\x0f\n\x05\x65mail\x18\x04 \x01(\tH\x00\x42\x04\n\x02\x62y\"A\n\x13\x46indAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x97\x01\n\x11\x41\x64\x64\x41\x63\x63ountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x10\n\x08username\x18\x04 \x01(\t\x12\x10\n\x08password\x18\x05 \x01(\t\x12-\n\x07profile\x18\x06 \x01(\x0b\x32\x1c.gatepost.auth.v1.NewProfile\"@\n\x12\x41\x64\x64\x41\x63\x63ountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x80\x02\n\x12\x45\x64itAccountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x18\n\x10\x63urrent_password\x18\x03 \x01(\t\x12\x12\n\x05\x65mail\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08password\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x17\n\nfirst_name\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x16\n\tlast_name\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x13\n\x06gender\x18\x08 \x01(\tH\x04\x88\x01\x01\x42\x08\n\x06_emailB\x0b\n\t_passwordB\r\n\x0b_first_nameB\x0c\n\n_last_nameB\t\n\x07_gender\"A\n\x13\x45\x64itAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"8\n\x14RemoveAccountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"C\n\x15RemoveAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account2\xc3\x04\n\x10\x44irectoryService\x12Z\n\x0b\x43heckApiKey\x12$.gatepost.auth.v1.CheckApiKeyRequest\x1a%.gatepost.auth.v1.CheckApiKeyResponse\x12`\n\rCheckPassword\x12&.gatepost.auth.v1.CheckPasswordRequest\x1a\'.gatepost.auth.v1.CheckPasswordResponse\x12Z\n\x0b\x46indAccount\x12$.gatepost.auth.v1.FindAccountRequest\x1a%.gatepost.auth.v1.FindAccountResponse\x12W\n\nAddAccount\x12#.gatepost.auth.v1.AddAccountRequest\x1a$.gatepost.auth.v1.AddAccountResponse\x12Z\n\x0b\x45\x64itAccount\x12$.gatepost.auth.v1.EditAccountRequest\x1a%.gatepost.auth.v1.EditAccountResponse\x12`\n\rRemoveAccount\x12&.gatepost.auth.v1.RemoveAccountRequest\x1a\'.gatepost.auth.v1.RemoveAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gatepost/auth/v1/directory.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1bgatepost/auth/v1/apps.proto\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1fgatepost/auth/v1/projects.proto\x1a\x1egatepost/auth/v1/sign_in.proto\"^\n\tKeyHolder\x12*\n\x07project\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Project\x12%\n\x03key\x18\x02 \x01(\x0b\x32\x18.gatepost.auth.v1.ApiKey\"4\n\x12\x43heckApiKeyRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\r\n\x05scope\x18\x02 \x01(\t\"B\n\x13\x43heckApiKeyResponse\x12+\n\x06holder\x18\x01 \x01(\x0b\x32\x1b.gatepost.auth.v1.KeyHolder\"{\n\x14\x43heckPasswordRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\r\n\x05login\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\x12\x31\n\x0csession_form\x18\x04 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\xa2\x01\n\x15\x43heckPasswordResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12+\n\x06holder\x18\x02 \x01(\x0b\x32\x1b.gatepost.auth.v1.KeyHolder\x12\x30\n\x07session\x18\x03 \x01(\x0b\x32\x1f.gatepost.auth.v1.IssuedSession\"c\n\x12\x46indAccountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x12\x12\n\x08username\x18\x03 \x01(\tH\x00\x12\x0f\n\x05\x65mail\x18\x04 \x01(\tH\x00\x42\x04\n\x02\x62y\"A\n\x13\x46indAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x97\x01\n\x11\x41\x64\x64\x41\x63\x63ountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x10\n\x08username\x18\x04 \x01(\t\x12\x10\n\x08password\x18\x05 \x01(\t\x12-\n\x07profile\x18\x06 \x01(\x0b\x32\x1c.gatepost.auth.v1.NewProfile\"@\n\x12\x41\x64\x64\x41\x63\x63ountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x80\x02\n\x12\x45\x64itAccountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x18\n\x10\x63urrent_password\x18\x03 \x01(\t\x12\x12\n\x05\x65mail\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08password\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x17\n\nfirst_name\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x16\n\tlast_name\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x13\n\x06gender\x18\x08 \x01(\tH\x04\x88\x01\x01\x42\x08\n\x06_emailB\x0b\n\t_passwordB\r\n\x0b_first_nameB\x0c\n\n_last_nameB\t\n\x07_gender\"A\n\x13\x45\x64itAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"8\n\x14RemoveAccountRequest\x12\x0f\n\x07\x61pi_key\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"C\n\x15RemoveAccountResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account2\xcd\x04\n\x10\x44irectoryService\x12_\n\x0b\x43heckApiKey\x12$.gatepost.auth.v1.CheckApiKeyRequest\x1a%.gatepost.auth.v1.CheckApiKeyResponse\"\x03\x90\x02\x01\x12`\n\rCheckPassword\x12&.gatepost.auth.v1.CheckPasswordRequest\x1a\'.gatepost.auth.v1.CheckPasswordResponse\x12_\n\x0b\x46indAccount\x12$.gatepost.auth.v1.FindAccountRequest\x1a%.gatepost.auth.v1.FindAccountResponse\"\x03\x90\x02\x01\x12W\n\nAddAccount\x12#.gatepost.auth.v1.AddAccountRequest\x1a$.gatepost.auth.v1.AddAccountResponse\x12Z\n\x0b\x45\x64itAccount\x12$.gatepost.auth.v1.EditAccountRequest\x1a%.gatepost.auth.v1.EditAccountResponse\x12`\n\rRemoveAccount\x12&.gatepost.auth.v1.RemoveAccountRequest\x1a\'.gatepost.auth.v1.RemoveAccountResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.auth.v1.directory_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEYHOLDER']._serialized_start=149
-  _globals['_KEYHOLDER']._serialized_end=243
-  _globals['_CHECKAPIKEYREQUEST']._serialized_start=245
-  _globals['_CHECKAPIKEYREQUEST']._serialized_end=297
-  _globals['_CHECKAPIKEYRESPONSE']._serialized_start=299
-  _globals['_CHECKAPIKEYRESPONSE']._serialized_end=365
-  _globals['_CHECKPASSWORDREQUEST']._serialized_start=367
-  _globals['_CHECKPASSWORDREQUEST']._serialized_end=439
-  _globals['_CHECKPASSWORDRESPONSE']._serialized_start=441
-  _globals['_CHECKPASSWORDRESPONSE']._serialized_end=553
-  _globals['_FINDACCOUNTREQUEST']._serialized_start=555
-  _globals['_FINDACCOUNTREQUEST']._serialized_end=654
-  _globals['_FINDACCOUNTRESPONSE']._serialized_start=656
-  _globals['_FINDACCOUNTRESPONSE']._serialized_end=721
-  _globals['_ADDACCOUNTREQUEST']._serialized_start=724
-  _globals['_ADDACCOUNTREQUEST']._serialized_end=875
-  _globals['_ADDACCOUNTRESPONSE']._serialized_start=877
-  _globals['_ADDACCOUNTRESPONSE']._serialized_end=941
-  _globals['_EDITACCOUNTREQUEST']._serialized_start=944
-  _globals['_EDITACCOUNTREQUEST']._serialized_end=1200
-  _globals['_EDITACCOUNTRESPONSE']._serialized_start=1202
-  _globals['_EDITACCOUNTRESPONSE']._serialized_end=1267
-  _globals['_REMOVEACCOUNTREQUEST']._serialized_start=1269
-  _globals['_REMOVEACCOUNTREQUEST']._serialized_end=1325
-  _globals['_REMOVEACCOUNTRESPONSE']._serialized_start=1327
-  _globals['_REMOVEACCOUNTRESPONSE']._serialized_end=1394
-  _globals['_DIRECTORYSERVICE']._serialized_start=1397
-  _globals['_DIRECTORYSERVICE']._serialized_end=1976
+  _globals['_DIRECTORYSERVICE'].methods_by_name['CheckApiKey']._loaded_options = None
+  _globals['_DIRECTORYSERVICE'].methods_by_name['CheckApiKey']._serialized_options = b'\220\002\001'
+  _globals['_DIRECTORYSERVICE'].methods_by_name['FindAccount']._loaded_options = None
+  _globals['_DIRECTORYSERVICE'].methods_by_name['FindAccount']._serialized_options = b'\220\002\001'
+  _globals['_KEYHOLDER']._serialized_start=211
+  _globals['_KEYHOLDER']._serialized_end=305
+  _globals['_CHECKAPIKEYREQUEST']._serialized_start=307
+  _globals['_CHECKAPIKEYREQUEST']._serialized_end=359
+  _globals['_CHECKAPIKEYRESPONSE']._serialized_start=361
+  _globals['_CHECKAPIKEYRESPONSE']._serialized_end=427
+  _globals['_CHECKPASSWORDREQUEST']._serialized_start=429
+  _globals['_CHECKPASSWORDREQUEST']._serialized_end=552
+  _globals['_CHECKPASSWORDRESPONSE']._serialized_start=555
+  _globals['_CHECKPASSWORDRESPONSE']._serialized_end=717
+  _globals['_FINDACCOUNTREQUEST']._serialized_start=719
+  _globals['_FINDACCOUNTREQUEST']._serialized_end=818
+  _globals['_FINDACCOUNTRESPONSE']._serialized_start=820
+  _globals['_FINDACCOUNTRESPONSE']._serialized_end=885
+  _globals['_ADDACCOUNTREQUEST']._serialized_start=888
+  _globals['_ADDACCOUNTREQUEST']._serialized_end=1039
+  _globals['_ADDACCOUNTRESPONSE']._serialized_start=1041
+  _globals['_ADDACCOUNTRESPONSE']._serialized_end=1105
+  _globals['_EDITACCOUNTREQUEST']._serialized_start=1108
+  _globals['_EDITACCOUNTREQUEST']._serialized_end=1364
+  _globals['_EDITACCOUNTRESPONSE']._serialized_start=1366
+  _globals['_EDITACCOUNTRESPONSE']._serialized_end=1431
+  _globals['_REMOVEACCOUNTREQUEST']._serialized_start=1433
+  _globals['_REMOVEACCOUNTREQUEST']._serialized_end=1489
+  _globals['_REMOVEACCOUNTRESPONSE']._serialized_start=1491
+  _globals['_REMOVEACCOUNTRESPONSE']._serialized_end=1558
+  _globals['_DIRECTORYSERVICE']._serialized_start=1561
+  _globals['_DIRECTORYSERVICE']._serialized_end=2150
 # @@protoc_insertion_point(module_scope)

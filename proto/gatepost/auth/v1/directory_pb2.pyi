@@ -5,7 +5,9 @@ The directory: what a trusted server may do with a project's users, on an API ke
 
 from gatepost.auth.v1 import accounts_pb2 as _accounts_pb2
 from gatepost.auth.v1 import apps_pb2 as _apps_pb2
+from gatepost.auth.v1 import forms_pb2 as _forms_pb2
 from gatepost.auth.v1 import projects_pb2 as _projects_pb2
+from gatepost.auth.v1 import sign_in_pb2 as _sign_in_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 import builtins as _builtins
@@ -108,22 +110,26 @@ class CheckPasswordRequest(_message.Message):
     API_KEY_FIELD_NUMBER: _builtins.int
     LOGIN_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    SESSION_FORM_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The key."""
     login: _builtins.str
     """Address or user name."""
     password: _builtins.str
     """Password."""
+    session_form: _forms_pb2.TokenForm.ValueType
+    """Session to open where a password is all that signing in takes; unspecified for none."""
     def __init__(
         self,
         *,
         api_key: _builtins.str = ...,
         login: _builtins.str = ...,
         password: _builtins.str = ...,
+        session_form: _forms_pb2.TokenForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "login", b"login", "password", b"password"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "login", b"login", "password", b"password", "session_form", b"session_form"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,6 +143,7 @@ class CheckPasswordResponse(_message.Message):
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     HOLDER_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def account(self) -> _accounts_pb2.Account:
         """Whose password it is."""
@@ -145,15 +152,20 @@ class CheckPasswordResponse(_message.Message):
     def holder(self) -> Global___KeyHolder:
         """Whose key it is."""
 
+    @_builtins.property
+    def session(self) -> _sign_in_pb2.IssuedSession:
+        """The session, if one was opened."""
+
     def __init__(
         self,
         *,
         account: _accounts_pb2.Account | None = ...,
         holder: Global___KeyHolder | None = ...,
+        session: _sign_in_pb2.IssuedSession | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "holder", b"holder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "holder", b"holder", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "holder", b"holder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "holder", b"holder", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

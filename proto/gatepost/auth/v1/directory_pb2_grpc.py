@@ -81,8 +81,8 @@ class DirectoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CheckPassword(self, request, context):
-        """Checks a password; opens no session. Scope `user:authenticate`. Errors: BAD_CREDENTIALS, USER_NOT_VALIDATED (after
-        the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
+        """Checks a password, and opens a session if one is asked for. Scope `user:authenticate`. Errors: BAD_CREDENTIALS,
+        USER_NOT_VALIDATED (after the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,8 +38,8 @@ class DirectoryServiceStub:
     CheckApiKey: _grpc.UnaryUnaryMultiCallable[_directory_pb2.CheckApiKeyRequest, _directory_pb2.CheckApiKeyResponse]
     """Says what an API key is good for."""
     CheckPassword: _grpc.UnaryUnaryMultiCallable[_directory_pb2.CheckPasswordRequest, _directory_pb2.CheckPasswordResponse]
-    """Checks a password; opens no session. Scope `user:authenticate`. Errors: BAD_CREDENTIALS, USER_NOT_VALIDATED (after
-    the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
+    """Checks a password, and opens a session if one is asked for. Scope `user:authenticate`. Errors: BAD_CREDENTIALS,
+    USER_NOT_VALIDATED (after the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
     """
     FindAccount: _grpc.UnaryUnaryMultiCallable[_directory_pb2.FindAccountRequest, _directory_pb2.FindAccountResponse]
     """Finds a user of the key's project. Scope `user:read`. Errors: NOT_FOUND."""
@@ -66,8 +66,8 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     CheckApiKey: _aio.UnaryUnaryMultiCallable[_directory_pb2.CheckApiKeyRequest, _directory_pb2.CheckApiKeyResponse]  # type: ignore[assignment]
     """Says what an API key is good for."""
     CheckPassword: _aio.UnaryUnaryMultiCallable[_directory_pb2.CheckPasswordRequest, _directory_pb2.CheckPasswordResponse]  # type: ignore[assignment]
-    """Checks a password; opens no session. Scope `user:authenticate`. Errors: BAD_CREDENTIALS, USER_NOT_VALIDATED (after
-    the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
+    """Checks a password, and opens a session if one is asked for. Scope `user:authenticate`. Errors: BAD_CREDENTIALS,
+    USER_NOT_VALIDATED (after the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
     """
     FindAccount: _aio.UnaryUnaryMultiCallable[_directory_pb2.FindAccountRequest, _directory_pb2.FindAccountResponse]  # type: ignore[assignment]
     """Finds a user of the key's project. Scope `user:read`. Errors: NOT_FOUND."""
@@ -103,8 +103,8 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _directory_pb2.CheckPasswordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.CheckPasswordResponse, _abc.Awaitable[_directory_pb2.CheckPasswordResponse]]:
-        """Checks a password; opens no session. Scope `user:authenticate`. Errors: BAD_CREDENTIALS, USER_NOT_VALIDATED (after
-        the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
+        """Checks a password, and opens a session if one is asked for. Scope `user:authenticate`. Errors: BAD_CREDENTIALS,
+        USER_NOT_VALIDATED (after the right password), SECOND_FACTOR_REQUIRED (likewise), RATE_LIMITED, OVERLOADED.
         """
 
     @_abc_1.abstractmethod

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgatepost/auth/v1/links.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n\x04Link\x12.\n\x07purpose\x18\x01 \x01(\x0e\x32\x1d.gatepost.auth.v1.LinkPurpose\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x0eGetLinkRequest\x12\r\n\x05token\x18\x01 \x01(\t\"7\n\x0fGetLinkResponse\x12$\n\x04link\x18\x01 \x01(\x0b\x32\x16.gatepost.auth.v1.Link\"\x1f\n\x0eUseLinkRequest\x12\r\n\x05token\x18\x01 \x01(\t\"7\n\x0fUseLinkResponse\x12$\n\x04link\x18\x01 \x01(\x0b\x32\x16.gatepost.auth.v1.Link*\x8d\x01\n\x0bLinkPurpose\x12\x1c\n\x18LINK_PURPOSE_UNSPECIFIED\x10\x00\x12\x1d\n\x19LINK_PURPOSE_VERIFY_EMAIL\x10\x01\x12\"\n\x1eLINK_PURPOSE_UNDO_EMAIL_CHANGE\x10\x02\x12\x1d\n\x19LINK_PURPOSE_KEEP_ACCOUNT\x10\x03\x32\xad\x01\n\x0bLinkService\x12N\n\x07GetLink\x12 .gatepost.auth.v1.GetLinkRequest\x1a!.gatepost.auth.v1.GetLinkResponse\x12N\n\x07UseLink\x12 .gatepost.auth.v1.UseLinkRequest\x1a!.gatepost.auth.v1.UseLinkResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgatepost/auth/v1/links.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n\x04Link\x12.\n\x07purpose\x18\x01 \x01(\x0e\x32\x1d.gatepost.auth.v1.LinkPurpose\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1f\n\x0eGetLinkRequest\x12\r\n\x05token\x18\x01 \x01(\t\"7\n\x0fGetLinkResponse\x12$\n\x04link\x18\x01 \x01(\x0b\x32\x16.gatepost.auth.v1.Link\"\x1f\n\x0eUseLinkRequest\x12\r\n\x05token\x18\x01 \x01(\t\"7\n\x0fUseLinkResponse\x12$\n\x04link\x18\x01 \x01(\x0b\x32\x16.gatepost.auth.v1.Link*\x8d\x01\n\x0bLinkPurpose\x12\x1c\n\x18LINK_PURPOSE_UNSPECIFIED\x10\x00\x12\x1d\n\x19LINK_PURPOSE_VERIFY_EMAIL\x10\x01\x12\"\n\x1eLINK_PURPOSE_UNDO_EMAIL_CHANGE\x10\x02\x12\x1d\n\x19LINK_PURPOSE_KEEP_ACCOUNT\x10\x03\x32\xb2\x01\n\x0bLinkService\x12S\n\x07GetLink\x12 .gatepost.auth.v1.GetLinkRequest\x1a!.gatepost.auth.v1.GetLinkResponse\"\x03\x90\x02\x01\x12N\n\x07UseLink\x12 .gatepost.auth.v1.UseLinkRequest\x1a!.gatepost.auth.v1.UseLinkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.auth.v1.links_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LINKSERVICE'].methods_by_name['GetLink']._loaded_options = None
+  _globals['_LINKSERVICE'].methods_by_name['GetLink']._serialized_options = b'\220\002\001'
   _globals['_LINKPURPOSE']._serialized_start=402
   _globals['_LINKPURPOSE']._serialized_end=543
   _globals['_LINK']._serialized_start=84
@@ -45,5 +47,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USELINKRESPONSE']._serialized_start=344
   _globals['_USELINKRESPONSE']._serialized_end=399
   _globals['_LINKSERVICE']._serialized_start=546
-  _globals['_LINKSERVICE']._serialized_end=719
+  _globals['_LINKSERVICE']._serialized_end=724
 # @@protoc_insertion_point(module_scope)

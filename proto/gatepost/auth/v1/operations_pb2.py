@@ -25,13 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/auth/v1/operations.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fListKeysRequest\"7\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.gatepost.auth.v1.Key\"\x13\n\x11RotateKeysRequest\"8\n\x12RotateKeysResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.Key\"\xcc\x01\n\nAuditEvent\x12\n\n\x02id\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0f\n\x07user_id\x18\x06 \x01(\t\x12\x0f\n\x07project\x18\x07 \x01(\t\x12\x11\n\tclient_id\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\"J\n\x11ListEventsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x11\n\tbefore_id\x18\x03 \x01(\x03\"B\n\x12ListEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.gatepost.auth.v1.AuditEvent2\xb8\x01\n\nKeyService\x12Q\n\x08ListKeys\x12!.gatepost.auth.v1.ListKeysRequest\x1a\".gatepost.auth.v1.ListKeysResponse\x12W\n\nRotateKeys\x12#.gatepost.auth.v1.RotateKeysRequest\x1a$.gatepost.auth.v1.RotateKeysResponse2g\n\x0c\x41uditService\x12W\n\nListEvents\x12#.gatepost.auth.v1.ListEventsRequest\x1a$.gatepost.auth.v1.ListEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/auth/v1/operations.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fListKeysRequest\"7\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.gatepost.auth.v1.Key\"\x13\n\x11RotateKeysRequest\"8\n\x12RotateKeysResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.Key\"\xcc\x01\n\nAuditEvent\x12\n\n\x02id\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0f\n\x07user_id\x18\x06 \x01(\t\x12\x0f\n\x07project\x18\x07 \x01(\t\x12\x11\n\tclient_id\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\"J\n\x11ListEventsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x11\n\tbefore_id\x18\x03 \x01(\x03\"B\n\x12ListEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.gatepost.auth.v1.AuditEvent2\xbd\x01\n\nKeyService\x12V\n\x08ListKeys\x12!.gatepost.auth.v1.ListKeysRequest\x1a\".gatepost.auth.v1.ListKeysResponse\"\x03\x90\x02\x01\x12W\n\nRotateKeys\x12#.gatepost.auth.v1.RotateKeysRequest\x1a$.gatepost.auth.v1.RotateKeysResponse2l\n\x0c\x41uditService\x12\\\n\nListEvents\x12#.gatepost.auth.v1.ListEventsRequest\x1a$.gatepost.auth.v1.ListEventsResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.auth.v1.operations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['ListKeys']._loaded_options = None
+  _globals['_KEYSERVICE'].methods_by_name['ListKeys']._serialized_options = b'\220\002\001'
+  _globals['_AUDITSERVICE'].methods_by_name['ListEvents']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ListEvents']._serialized_options = b'\220\002\001'
   _globals['_KEY']._serialized_start=88
   _globals['_KEY']._serialized_end=170
   _globals['_LISTKEYSREQUEST']._serialized_start=172
@@ -49,7 +53,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEVENTSRESPONSE']._serialized_start=610
   _globals['_LISTEVENTSRESPONSE']._serialized_end=676
   _globals['_KEYSERVICE']._serialized_start=679
-  _globals['_KEYSERVICE']._serialized_end=863
-  _globals['_AUDITSERVICE']._serialized_start=865
-  _globals['_AUDITSERVICE']._serialized_end=968
+  _globals['_KEYSERVICE']._serialized_end=868
+  _globals['_AUDITSERVICE']._serialized_start=870
+  _globals['_AUDITSERVICE']._serialized_end=978
 # @@protoc_insertion_point(module_scope)

@@ -28,13 +28,19 @@ from gatepost.auth.v1 import sign_in_pb2 as gatepost_dot_auth_dot_v1_dot_sign__i
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgatepost/auth/v1/tokens.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1egatepost/auth/v1/sign_in.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x01\n\x08TokenSet\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexpires_in\x18\x04 \x01(\x03\x12\x0e\n\x06scopes\x18\x05 \x03(\t\"\x97\x03\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12-\n\tauth_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crefresh_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x66orm\x18\x08 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x31\n\rlast_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nuser_agent\x18\n \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x0b \x01(\t\x12\x10\n\x08\x61pp_name\x18\x0c \x01(\t\"\xb0\x01\n\x13\x45xchangeCodeRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\x12)\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x14\n\x0credirect_url\x18\x05 \x01(\t\"n\n\x14\x45xchangeCodeResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.gatepost.auth.v1.TokenSet\x12*\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x8d\x01\n\x14RefreshTokensRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12)\n\x04\x66orm\x18\x03 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"o\n\x15RefreshTokensResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.gatepost.auth.v1.TokenSet\x12*\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"V\n\x13\x41uthenticateRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"n\n\x14\x41uthenticateResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12*\n\x07session\x18\x02 \x01(\x0b\x32\x19.gatepost.auth.v1.Session\"T\n\x11\x45ndSessionRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x14\n\x12\x45ndSessionResponse\"D\n\x13ListSessionsRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"C\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Session\"F\n\x15\x45ndAllSessionsRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"\x18\n\x16\x45ndAllSessionsResponse\"Y\n\x16ListOwnSessionsRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"F\n\x17ListOwnSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Session\"k\n\x14\x45ndOwnSessionRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x12\n\nsession_id\x18\x03 \x01(\t\"\x17\n\x15\x45ndOwnSessionResponse\"[\n\x18\x45ndAllOwnSessionsRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x1b\n\x19\x45ndAllOwnSessionsResponse2\x83\x07\n\x0cTokenService\x12]\n\x0c\x45xchangeCode\x12%.gatepost.auth.v1.ExchangeCodeRequest\x1a&.gatepost.auth.v1.ExchangeCodeResponse\x12`\n\rRefreshTokens\x12&.gatepost.auth.v1.RefreshTokensRequest\x1a\'.gatepost.auth.v1.RefreshTokensResponse\x12]\n\x0c\x41uthenticate\x12%.gatepost.auth.v1.AuthenticateRequest\x1a&.gatepost.auth.v1.AuthenticateResponse\x12W\n\nEndSession\x12#.gatepost.auth.v1.EndSessionRequest\x1a$.gatepost.auth.v1.EndSessionResponse\x12]\n\x0cListSessions\x12%.gatepost.auth.v1.ListSessionsRequest\x1a&.gatepost.auth.v1.ListSessionsResponse\x12\x63\n\x0e\x45ndAllSessions\x12\'.gatepost.auth.v1.EndAllSessionsRequest\x1a(.gatepost.auth.v1.EndAllSessionsResponse\x12\x66\n\x0fListOwnSessions\x12(.gatepost.auth.v1.ListOwnSessionsRequest\x1a).gatepost.auth.v1.ListOwnSessionsResponse\x12`\n\rEndOwnSession\x12&.gatepost.auth.v1.EndOwnSessionRequest\x1a\'.gatepost.auth.v1.EndOwnSessionResponse\x12l\n\x11\x45ndAllOwnSessions\x12*.gatepost.auth.v1.EndAllOwnSessionsRequest\x1a+.gatepost.auth.v1.EndAllOwnSessionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgatepost/auth/v1/tokens.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1egatepost/auth/v1/sign_in.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x01\n\x08TokenSet\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12\x36\n\x12\x61\x63\x63\x65ss_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexpires_in\x18\x04 \x01(\x03\x12\x0e\n\x06scopes\x18\x05 \x03(\t\"\x97\x03\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12-\n\tauth_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crefresh_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04\x66orm\x18\x08 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x31\n\rlast_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nuser_agent\x18\n \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x0b \x01(\t\x12\x10\n\x08\x61pp_name\x18\x0c \x01(\t\"\xb0\x01\n\x13\x45xchangeCodeRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x15\n\rcode_verifier\x18\x03 \x01(\t\x12)\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x14\n\x0credirect_url\x18\x05 \x01(\t\"n\n\x14\x45xchangeCodeResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.gatepost.auth.v1.TokenSet\x12*\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"\x8d\x01\n\x14RefreshTokensRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\x15\n\rrefresh_token\x18\x02 \x01(\t\x12)\n\x04\x66orm\x18\x03 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"o\n\x15RefreshTokensResponse\x12*\n\x06tokens\x18\x01 \x01(\x0b\x32\x1a.gatepost.auth.v1.TokenSet\x12*\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"V\n\x13\x41uthenticateRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\xb5\x01\n\x14\x41uthenticateResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12*\n\x07session\x18\x02 \x01(\x0b\x32\x19.gatepost.auth.v1.Session\x12\x35\n\x11token_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61pp_id\x18\x04 \x01(\t\"T\n\x11\x45ndSessionRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x14\n\x12\x45ndSessionResponse\"D\n\x13ListSessionsRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"C\n\x14ListSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Session\"F\n\x15\x45ndAllSessionsRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"\x18\n\x16\x45ndAllSessionsResponse\"Y\n\x16ListOwnSessionsRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"F\n\x17ListOwnSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.gatepost.auth.v1.Session\"k\n\x14\x45ndOwnSessionRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x12\n\nsession_id\x18\x03 \x01(\t\"\x17\n\x15\x45ndOwnSessionResponse\"[\n\x18\x45ndAllOwnSessionsRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x1b\n\x19\x45ndAllOwnSessionsResponse2\x92\x07\n\x0cTokenService\x12]\n\x0c\x45xchangeCode\x12%.gatepost.auth.v1.ExchangeCodeRequest\x1a&.gatepost.auth.v1.ExchangeCodeResponse\x12`\n\rRefreshTokens\x12&.gatepost.auth.v1.RefreshTokensRequest\x1a\'.gatepost.auth.v1.RefreshTokensResponse\x12\x62\n\x0c\x41uthenticate\x12%.gatepost.auth.v1.AuthenticateRequest\x1a&.gatepost.auth.v1.AuthenticateResponse\"\x03\x90\x02\x01\x12W\n\nEndSession\x12#.gatepost.auth.v1.EndSessionRequest\x1a$.gatepost.auth.v1.EndSessionResponse\x12\x62\n\x0cListSessions\x12%.gatepost.auth.v1.ListSessionsRequest\x1a&.gatepost.auth.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12\x63\n\x0e\x45ndAllSessions\x12\'.gatepost.auth.v1.EndAllSessionsRequest\x1a(.gatepost.auth.v1.EndAllSessionsResponse\x12k\n\x0fListOwnSessions\x12(.gatepost.auth.v1.ListOwnSessionsRequest\x1a).gatepost.auth.v1.ListOwnSessionsResponse\"\x03\x90\x02\x01\x12`\n\rEndOwnSession\x12&.gatepost.auth.v1.EndOwnSessionRequest\x1a\'.gatepost.auth.v1.EndOwnSessionResponse\x12l\n\x11\x45ndAllOwnSessions\x12*.gatepost.auth.v1.EndAllOwnSessionsRequest\x1a+.gatepost.auth.v1.EndAllOwnSessionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.auth.v1.tokens_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['Authenticate']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['Authenticate']._serialized_options = b'\220\002\001'
+  _globals['_TOKENSERVICE'].methods_by_name['ListSessions']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\220\002\001'
+  _globals['_TOKENSERVICE'].methods_by_name['ListOwnSessions']._loaded_options = None
+  _globals['_TOKENSERVICE'].methods_by_name['ListOwnSessions']._serialized_options = b'\220\002\001'
   _globals['_TOKENSET']._serialized_start=180
   _globals['_TOKENSET']._serialized_end=327
   _globals['_SESSION']._serialized_start=330
@@ -49,32 +55,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFRESHTOKENSRESPONSE']._serialized_end=1285
   _globals['_AUTHENTICATEREQUEST']._serialized_start=1287
   _globals['_AUTHENTICATEREQUEST']._serialized_end=1373
-  _globals['_AUTHENTICATERESPONSE']._serialized_start=1375
-  _globals['_AUTHENTICATERESPONSE']._serialized_end=1485
-  _globals['_ENDSESSIONREQUEST']._serialized_start=1487
-  _globals['_ENDSESSIONREQUEST']._serialized_end=1571
-  _globals['_ENDSESSIONRESPONSE']._serialized_start=1573
-  _globals['_ENDSESSIONRESPONSE']._serialized_end=1593
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1595
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1663
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1665
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1732
-  _globals['_ENDALLSESSIONSREQUEST']._serialized_start=1734
-  _globals['_ENDALLSESSIONSREQUEST']._serialized_end=1804
-  _globals['_ENDALLSESSIONSRESPONSE']._serialized_start=1806
-  _globals['_ENDALLSESSIONSRESPONSE']._serialized_end=1830
-  _globals['_LISTOWNSESSIONSREQUEST']._serialized_start=1832
-  _globals['_LISTOWNSESSIONSREQUEST']._serialized_end=1921
-  _globals['_LISTOWNSESSIONSRESPONSE']._serialized_start=1923
-  _globals['_LISTOWNSESSIONSRESPONSE']._serialized_end=1993
-  _globals['_ENDOWNSESSIONREQUEST']._serialized_start=1995
-  _globals['_ENDOWNSESSIONREQUEST']._serialized_end=2102
-  _globals['_ENDOWNSESSIONRESPONSE']._serialized_start=2104
-  _globals['_ENDOWNSESSIONRESPONSE']._serialized_end=2127
-  _globals['_ENDALLOWNSESSIONSREQUEST']._serialized_start=2129
-  _globals['_ENDALLOWNSESSIONSREQUEST']._serialized_end=2220
-  _globals['_ENDALLOWNSESSIONSRESPONSE']._serialized_start=2222
-  _globals['_ENDALLOWNSESSIONSRESPONSE']._serialized_end=2249
-  _globals['_TOKENSERVICE']._serialized_start=2252
-  _globals['_TOKENSERVICE']._serialized_end=3151
+  _globals['_AUTHENTICATERESPONSE']._serialized_start=1376
+  _globals['_AUTHENTICATERESPONSE']._serialized_end=1557
+  _globals['_ENDSESSIONREQUEST']._serialized_start=1559
+  _globals['_ENDSESSIONREQUEST']._serialized_end=1643
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=1645
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=1665
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1667
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1735
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1737
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1804
+  _globals['_ENDALLSESSIONSREQUEST']._serialized_start=1806
+  _globals['_ENDALLSESSIONSREQUEST']._serialized_end=1876
+  _globals['_ENDALLSESSIONSRESPONSE']._serialized_start=1878
+  _globals['_ENDALLSESSIONSRESPONSE']._serialized_end=1902
+  _globals['_LISTOWNSESSIONSREQUEST']._serialized_start=1904
+  _globals['_LISTOWNSESSIONSREQUEST']._serialized_end=1993
+  _globals['_LISTOWNSESSIONSRESPONSE']._serialized_start=1995
+  _globals['_LISTOWNSESSIONSRESPONSE']._serialized_end=2065
+  _globals['_ENDOWNSESSIONREQUEST']._serialized_start=2067
+  _globals['_ENDOWNSESSIONREQUEST']._serialized_end=2174
+  _globals['_ENDOWNSESSIONRESPONSE']._serialized_start=2176
+  _globals['_ENDOWNSESSIONRESPONSE']._serialized_end=2199
+  _globals['_ENDALLOWNSESSIONSREQUEST']._serialized_start=2201
+  _globals['_ENDALLOWNSESSIONSREQUEST']._serialized_end=2292
+  _globals['_ENDALLOWNSESSIONSRESPONSE']._serialized_start=2294
+  _globals['_ENDALLOWNSESSIONSRESPONSE']._serialized_end=2321
+  _globals['_TOKENSERVICE']._serialized_start=2324
+  _globals['_TOKENSERVICE']._serialized_end=3238
 # @@protoc_insertion_point(module_scope)

@@ -308,6 +308,10 @@ class AuthenticateResponse(_message.Message):
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    APP_ID_FIELD_NUMBER: _builtins.int
+    app_id: _builtins.str
+    """UUID of its app; empty when it has none."""
     @_builtins.property
     def account(self) -> _accounts_pb2.Account:
         """Whose it is."""
@@ -316,15 +320,23 @@ class AuthenticateResponse(_message.Message):
     def session(self) -> Global___Session:
         """The session it belongs to."""
 
+    @_builtins.property
+    def token_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the access token itself dies; it may be used no longer, whatever the session does. One that is not of a pair
+        lives as long as its session, as things are now.
+        """
+
     def __init__(
         self,
         *,
         account: _accounts_pb2.Account | None = ...,
         session: Global___Session | None = ...,
+        token_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        app_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "session", b"session"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "session", b"session", "token_expire_time", b"token_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app_id", b"app_id", "session", b"session", "token_expire_time", b"token_expire_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gatepost/notify/v1/devices.proto\x12\x12gatepost.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n\x06\x44\x65vice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nproject_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x31\n\rregister_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x15RegisterDeviceRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x01(\t\"D\n\x16RegisterDeviceResponse\x12*\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x1a.gatepost.notify.v1.Device\"%\n\x12ListDevicesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"B\n\x13ListDevicesResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.gatepost.notify.v1.Device\"6\n\x17UnregisterDeviceRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"\x1a\n\x18UnregisterDeviceResponse2\xc7\x02\n\rDeviceService\x12g\n\x0eRegisterDevice\x12).gatepost.notify.v1.RegisterDeviceRequest\x1a*.gatepost.notify.v1.RegisterDeviceResponse\x12^\n\x0bListDevices\x12&.gatepost.notify.v1.ListDevicesRequest\x1a\'.gatepost.notify.v1.ListDevicesResponse\x12m\n\x10UnregisterDevice\x12+.gatepost.notify.v1.UnregisterDeviceRequest\x1a,.gatepost.notify.v1.UnregisterDeviceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gatepost/notify/v1/devices.proto\x12\x12gatepost.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n\x06\x44\x65vice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nproject_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x31\n\rregister_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x15RegisterDeviceRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x01(\t\"D\n\x16RegisterDeviceResponse\x12*\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x1a.gatepost.notify.v1.Device\"%\n\x12ListDevicesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"B\n\x13ListDevicesResponse\x12+\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1a.gatepost.notify.v1.Device\"6\n\x17UnregisterDeviceRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"\x1a\n\x18UnregisterDeviceResponse2\xcc\x02\n\rDeviceService\x12g\n\x0eRegisterDevice\x12).gatepost.notify.v1.RegisterDeviceRequest\x1a*.gatepost.notify.v1.RegisterDeviceResponse\x12\x63\n\x0bListDevices\x12&.gatepost.notify.v1.ListDevicesRequest\x1a\'.gatepost.notify.v1.ListDevicesResponse\"\x03\x90\x02\x01\x12m\n\x10UnregisterDevice\x12+.gatepost.notify.v1.UnregisterDeviceRequest\x1a,.gatepost.notify.v1.UnregisterDeviceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.notify.v1.devices_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DEVICESERVICE'].methods_by_name['ListDevices']._loaded_options = None
+  _globals['_DEVICESERVICE'].methods_by_name['ListDevices']._serialized_options = b'\220\002\001'
   _globals['_DEVICE']._serialized_start=89
   _globals['_DEVICE']._serialized_end=211
   _globals['_REGISTERDEVICEREQUEST']._serialized_start=213
@@ -47,5 +49,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNREGISTERDEVICERESPONSE']._serialized_start=537
   _globals['_UNREGISTERDEVICERESPONSE']._serialized_end=563
   _globals['_DEVICESERVICE']._serialized_start=566
-  _globals['_DEVICESERVICE']._serialized_end=893
+  _globals['_DEVICESERVICE']._serialized_end=898
 # @@protoc_insertion_point(module_scope)

@@ -24,13 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/users/v1/locations.proto\x12\x11gatepost.users.v1\"L\n\x08Location\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\x03\x12\x13\n\x0bparent_name\x18\x04 \x01(\t\"P\n\x14ListLocationsRequest\x12\x11\n\tparent_id\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x15ListLocationsResponse\x12.\n\tlocations\x18\x01 \x03(\x0b\x32\x1b.gatepost.users.v1.Location\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12GetLocationRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"D\n\x13GetLocationResponse\x12-\n\x08location\x18\x01 \x01(\x0b\x32\x1b.gatepost.users.v1.Location\"H\n\x16ImportLocationsRequest\x12.\n\tlocations\x18\x01 \x03(\x0b\x32\x1b.gatepost.users.v1.Location\"9\n\x17ImportLocationsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x05\x32\xbd\x02\n\x0fLocationService\x12\x62\n\rListLocations\x12\'.gatepost.users.v1.ListLocationsRequest\x1a(.gatepost.users.v1.ListLocationsResponse\x12\\\n\x0bGetLocation\x12%.gatepost.users.v1.GetLocationRequest\x1a&.gatepost.users.v1.GetLocationResponse\x12h\n\x0fImportLocations\x12).gatepost.users.v1.ImportLocationsRequest\x1a*.gatepost.users.v1.ImportLocationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/users/v1/locations.proto\x12\x11gatepost.users.v1\"L\n\x08Location\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\x03\x12\x13\n\x0bparent_name\x18\x04 \x01(\t\"P\n\x14ListLocationsRequest\x12\x11\n\tparent_id\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x15ListLocationsResponse\x12.\n\tlocations\x18\x01 \x03(\x0b\x32\x1b.gatepost.users.v1.Location\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x12GetLocationRequest\x12\n\n\x02id\x18\x01 \x01(\x03\"D\n\x13GetLocationResponse\x12-\n\x08location\x18\x01 \x01(\x0b\x32\x1b.gatepost.users.v1.Location\"H\n\x16ImportLocationsRequest\x12.\n\tlocations\x18\x01 \x03(\x0b\x32\x1b.gatepost.users.v1.Location\"9\n\x17ImportLocationsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x05\x32\xc7\x02\n\x0fLocationService\x12g\n\rListLocations\x12\'.gatepost.users.v1.ListLocationsRequest\x1a(.gatepost.users.v1.ListLocationsResponse\"\x03\x90\x02\x01\x12\x61\n\x0bGetLocation\x12%.gatepost.users.v1.GetLocationRequest\x1a&.gatepost.users.v1.GetLocationResponse\"\x03\x90\x02\x01\x12h\n\x0fImportLocations\x12).gatepost.users.v1.ImportLocationsRequest\x1a*.gatepost.users.v1.ImportLocationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gatepost.users.v1.locations_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LOCATIONSERVICE'].methods_by_name['ListLocations']._loaded_options = None
+  _globals['_LOCATIONSERVICE'].methods_by_name['ListLocations']._serialized_options = b'\220\002\001'
+  _globals['_LOCATIONSERVICE'].methods_by_name['GetLocation']._loaded_options = None
+  _globals['_LOCATIONSERVICE'].methods_by_name['GetLocation']._serialized_options = b'\220\002\001'
   _globals['_LOCATION']._serialized_start=56
   _globals['_LOCATION']._serialized_end=132
   _globals['_LISTLOCATIONSREQUEST']._serialized_start=134
@@ -46,5 +50,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTLOCATIONSRESPONSE']._serialized_start=492
   _globals['_IMPORTLOCATIONSRESPONSE']._serialized_end=549
   _globals['_LOCATIONSERVICE']._serialized_start=552
-  _globals['_LOCATIONSERVICE']._serialized_end=869
+  _globals['_LOCATIONSERVICE']._serialized_end=879
 # @@protoc_insertion_point(module_scope)
