@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # the stubs' name for what ProfileServiceStub makes of an asy
 async def target(postgres: Any, service_keys: ServiceKeys) -> AsyncIterator[str]:
     database = await Database.connect(postgres.create_database("user_service"))
     server = GrpcServer(service=NAME, listen="127.0.0.1:0", keys=service_keys, allowed_callers=ALLOWED_CALLERS)
-    servicer = ProfileRpc(Profiles(database, SystemClock(), partial(token_hex, 16)))
+    servicer = ProfileRpc(Profiles(database, SystemClock(), partial(token_hex, 16), most=100))
     server.add(add_ProfileServiceServicer_to_server, servicer, SERVICE_NAME)
     await server.start()
     yield f"127.0.0.1:{server.port}"

@@ -44,7 +44,7 @@ async def swept(database: Database) -> None:
 
 @pytest.fixture
 def profiles(database: Database, clock: ManualClock) -> Profiles:
-    return Profiles(database, clock, partial(token_hex, 16))
+    return Profiles(database, clock, partial(token_hex, 16), most=100)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

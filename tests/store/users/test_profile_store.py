@@ -20,9 +20,9 @@ BLANK: dict[str, Any] = {name: getattr(Details(), name) for name in EDITABLE} | 
 PARALLEL = 20
 
 
-@pytest.fixture
-def profiles(database: Database, clock: ManualClock) -> Profiles:
-    return Profiles(database, clock, partial(token_hex, 16))
+@pytest.fixture(params=[100, 1], ids=["together", "each alone"])
+def profiles(request: pytest.FixtureRequest, database: Database, clock: ManualClock) -> Profiles:
+    return Profiles(database, clock, partial(token_hex, 16), most=request.param)
 
 
 @pytest.fixture

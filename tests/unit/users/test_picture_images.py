@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from runtime.errors import GatepostError, Reason
-from user_service.images import JPEG, MAX_BYTES, PNG, render, sizes
-from user_service.model import SQUARES, PictureKind, PictureSize
+from user_service.images import MAX_BYTES, render
+from user_service.model import JPEG, PNG, SQUARES, PictureKind, PictureSize, sizes
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

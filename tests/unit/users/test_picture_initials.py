@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageColor, ImageFont
 
 from runtime.errors import GatepostError, Reason
-from user_service.initials import COLOURS, WHOLE_PIXELS, Initials, colour, letters
+from user_service.drawing import WHOLE_PIXELS
+from user_service.initials import COLOURS, Initials, colour, letters
 from user_service.model import SQUARES, PictureSize
 from user_service.workers import Workers
 

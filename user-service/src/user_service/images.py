@@ -1,5 +1,7 @@
 """Decoding, cutting and encoding of pictures with Pillow. `pictures` runs it in threads; nothing here awaits.
 
+Loaded by the first picture, as `drawing` is: Pillow takes 1.7 MB.
+
 Whatever is uploaded is untrusted: the format is found by decoding, pixels are counted before they are unpacked, and
 only pixels get into the result. Metadata (EXIF with its places, comments, what is glued on) stays behind.
 """
@@ -11,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from runtime.errors import GatepostError, Reason, invalid
-from user_service.model import SQUARES, PictureFile, PictureKind, PictureSize
+from user_service.model import JPEG, PNG, SQUARES, PictureFile, PictureKind, PictureSize
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_PIXELS = 24_000_000
@@ -20,8 +22,6 @@ WHOLE_PIXELS: Mapping[PictureKind, tuple[int, int]] = {
     PictureKind.COVER: (1600, 600),
     PictureKind.ICON: (1024, 1024),
 }
-JPEG = "image/jpeg"
-PNG = "image/png"
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 _MAX_WHOLE_BYTES = 3 * 1024 * 1024  # a message of the contract holds 4 MiB
 _SHRINKING = 0.75
@@ -42,11 +42,6 @@ _UPRIGHT = {
 }
 # Pillow's own cap warns on stderr or raises, by size; ours refuses, in `_opened`, before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = None
-
-
-def sizes(kind: PictureKind) -> frozenset[PictureSize]:
-    """Return the sizes that a kind has."""
-    return frozenset({PictureSize.WHOLE} if kind is PictureKind.COVER else PictureSize)
 
 
 def render(content: bytes, kind: PictureKind) -> dict[PictureSize, PictureFile]:

@@ -7,14 +7,10 @@ import hashlib
 import unicodedata
 from collections import OrderedDict
 
-from PIL import Image, ImageDraw, ImageFont
-
 from runtime.errors import invalid
-from user_service import images
-from user_service.model import SQUARES, PictureFile, PictureSize
+from user_service.model import PictureFile, PictureSize
 from user_service.workers import Workers
 
-WHOLE_PIXELS = 512
 # Each holds white text at 4.5 to 1 or better (WCAG 2.2 success criterion 1.4.3).
 COLOURS = (
     *("#b3261e", "#a8324a", "#ad1457", "#8e24aa", "#6a3fb5", "#4a4fbf", "#1f5fbf", "#0b6a94"),
@@ -22,8 +18,6 @@ COLOURS = (
 )
 _MAX_NAME_LENGTH = 300
 _MAX_SEED_LENGTH = 200
-_TEXT_HEIGHTS = {1: 260, 2: 210}  # of the font in pixels, by the number of letters
-_SMOOTHING = 4  # a silhouette is drawn so many times larger first
 _DRAWN = tuple[str, str, PictureSize]
 
 
@@ -88,31 +82,6 @@ def _first_letter(word: str) -> str:
 
 
 def _draw(text: str, background: str, size: PictureSize) -> PictureFile:
-    image = Image.new("RGB", (WHOLE_PIXELS, WHOLE_PIXELS), background)
-    if text:
-        _draw_letters(image, text)
-    else:
-        _draw_silhouette(image)
-    if size is PictureSize.WHOLE:
-        return images.jpeg(image)
-    pixels = SQUARES[size]
-    return images.jpeg(image.resize((pixels, pixels), Image.Resampling.LANCZOS))
+    from user_service import drawing  # noqa: PLC0415 see there
 
-
-def _draw_letters(image: Image.Image, text: str) -> None:
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(_TEXT_HEIGHTS[len(text)])
-    left, top, right, bottom = draw.textbbox((0, 0), text, font)
-    # By the ink, not by the line: capitals have nothing below.
-    draw.text(((WHOLE_PIXELS - left - right) / 2, (WHOLE_PIXELS - top - bottom) / 2), text, "white", font)
-
-
-def _draw_silhouette(image: Image.Image) -> None:
-    """Draw a head, and shoulders that leave the picture."""
-    pixels = WHOLE_PIXELS * _SMOOTHING
-    mask = Image.new("L", (pixels, pixels), 0)
-    draw = ImageDraw.Draw(mask)
-    for middle, width, height in ((0.39, 0.34, 0.34), (1.0, 0.68, 0.74)):
-        x, y = width * pixels / 2, height * pixels / 2
-        draw.ellipse((pixels / 2 - x, middle * pixels - y, pixels / 2 + x, middle * pixels + y), "white")
-    image.paste("white", mask=mask.resize(image.size, Image.Resampling.LANCZOS))
+    return drawing.draw(text, background, size)

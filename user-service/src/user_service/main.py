@@ -9,6 +9,7 @@ from gatepost.users.v1.locations_pb2_grpc import add_LocationServiceServicer_to_
 from gatepost.users.v1.pictures_pb2_grpc import add_PictureServiceServicer_to_server
 from gatepost.users.v1.profiles_pb2_grpc import add_ProfileServiceServicer_to_server
 from runtime import logs, metrics
+from runtime.changes import Changes
 from runtime.clock import SystemClock
 from runtime.credentials import ServiceKeys
 from runtime.errors import GatepostError
@@ -91,7 +92,7 @@ async def serve(settings: UserSettings, stop: asyncio.Event) -> None:
         )
         server.add(
             add_ProfileServiceServicer_to_server,
-            profile_rpc.ProfileRpc(Profiles(database, clock, mint_id)),
+            profile_rpc.ProfileRpc(Profiles(database, clock, mint_id, most=settings.batch_limit_items)),
             profile_rpc.SERVICE_NAME,
         )
         server.add(
@@ -102,10 +103,13 @@ async def serve(settings: UserSettings, stop: asyncio.Event) -> None:
         server.add(
             add_LocationServiceServicer_to_server, location_rpc.LocationRpc(locations), location_rpc.SERVICE_NAME
         )
+        changes = Changes(settings.users_postgres_dsn.get_secret_value(), NAME)
+        changes.mount(server)
         await server.start()
         sweep.start()
         ending.push_async_callback(sweep.stop)
-        ending.push_async_callback(server.stop, settings.shutdown_grace_seconds)  # ends first
+        ending.push_async_callback(server.stop, settings.shutdown_grace_seconds)
+        ending.push_async_callback(changes.close)  # ends first
         checks.add("postgresql", database.ready)
         settle()
         log.info("started", listen=settings.users_listen, port=server.port)

@@ -5,7 +5,7 @@ be there, then the files, then in one transaction what points to them. `sweep` d
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,9 +13,8 @@ from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, Rule, invalid
 from runtime.logs import get_logger
 from runtime.postgres import Database
-from user_service import images
 from user_service.media import Media
-from user_service.model import Picture, PictureFile, PictureKind, PictureSize, Profile
+from user_service.model import JPEG, Picture, PictureFile, PictureKind, PictureSize, Profile, sizes
 from user_service.store import pictures as store
 from user_service.store import profiles
 from user_service.workers import Workers
@@ -80,12 +79,11 @@ class Pictures:
             if before == picture_id:  # none, and none is wanted
                 return profile
             now = self._clock.now()
-            if picture_id and not await store.use(connection, picture_id, now):
+            if not await store.replace(connection, before, picture_id, now):
                 raise _too_slow()
-            profile = profile.pictured(kind, picture_id, at=now)
-            await profiles.update(connection, profile)
-            await store.discard(connection, before, now)
-        return profile
+            changed = profile.pictured(kind, picture_id, at=now)
+            await profiles.update(connection, [(profile.version, changed)], {"picture", "cover"})
+        return changed
 
     async def get(self, picture_id: str, size: PictureSize) -> PictureFile:
         """Return one size of a picture.
@@ -97,13 +95,13 @@ class Pictures:
             raise _not_found()
         async with self._database.acquire() as connection:
             picture = await store.find(connection, picture_id)
-        if picture is None or size not in images.sizes(picture.kind):
+        if picture is None or size not in sizes(picture.kind):
             raise _not_found()
         content = await self._media.get(_key(picture_id, size))
         if content is None:
             get_logger().warning("picture without file", size=size)
             raise _not_found()
-        return PictureFile(content, picture.content_type if size is PictureSize.WHOLE else images.JPEG)
+        return PictureFile(content, picture.content_type if size is PictureSize.WHOLE else JPEG)
 
     async def delete(self, picture_id: str) -> None:
         """Delete a picture that belongs to no profile; no error when there is none, or it is a profile's."""
@@ -136,17 +134,22 @@ class Pictures:
         if user_id is not None:  # before the work of decoding
             async with self._database.acquire() as connection:
                 _found(await profiles.find(connection, user_id))
-        files = await self._workers.run(lambda: images.render(content, kind))
+        files = await self._workers.run(lambda: _rendered(content, kind))
         picture_id = self._mint_id()
         now = self._clock.now()
         picture = Picture(kind, files[PictureSize.WHOLE].content_type)
-        async with self._database.transaction() as connection:
-            if user_id is not None:
-                _found(await profiles.find_for_update(connection, user_id))
-            await store.insert(connection, picture_id, picture, user_id=user_id, now=now, due_at=now + _WRITING)
+        async with self._database.acquire() as connection:
+            if not await store.insert(connection, picture_id, picture, user_id=user_id, now=now, due_at=now + _WRITING):
+                raise _no_profile()
         for size, file in files.items():
             await self._media.put(_key(picture_id, size), file.content)
         return picture_id
+
+
+def _rendered(content: bytes, kind: PictureKind) -> Mapping[PictureSize, PictureFile]:
+    from user_service import images  # noqa: PLC0415 see there
+
+    return images.render(content, kind)
 
 
 def _key(picture_id: str, size: PictureSize) -> str:
@@ -155,8 +158,12 @@ def _key(picture_id: str, size: PictureSize) -> str:
 
 def _found(profile: Profile | None) -> Profile:
     if profile is None:
-        raise GatepostError(Reason.NOT_FOUND, "no such profile")
+        raise _no_profile()
     return profile
+
+
+def _no_profile() -> GatepostError:
+    return GatepostError(Reason.NOT_FOUND, "no such profile")
 
 
 def _not_found() -> GatepostError:

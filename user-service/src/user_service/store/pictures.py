@@ -27,11 +27,15 @@ async def insert(
     user_id: UUID | None,
     now: datetime,
     due_at: datetime,
-) -> None:
-    """Note that a picture's files are being made; unless it is `use`d by `due_at` they are deleted again."""
-    await connection.execute(
+) -> bool:
+    """Note that a picture's files are being made; unless it is `use`d by `due_at` they are deleted again.
+
+    False, and nothing noted, if the account has no profile.
+    """
+    done = await connection.execute(
         "INSERT INTO pictures (id, kind, user_id, content_type, state, due_at, created_at) "
-        "VALUES ($1, $2, $3, $4, 'writing', $5, $6)",
+        "SELECT $1, $2, $3, $4, 'writing', $5, $6 "
+        "WHERE $3::uuid IS NULL OR EXISTS (SELECT FROM profiles WHERE user_id = $3 FOR KEY SHARE)",
         picture_id,
         picture.kind,
         user_id,
@@ -39,6 +43,7 @@ async def insert(
         due_at,
         now,
     )
+    return done == "INSERT 0 1"
 
 
 async def use(connection: Connection, picture_id: str, now: datetime) -> bool:
@@ -49,15 +54,23 @@ async def use(connection: Connection, picture_id: str, now: datetime) -> bool:
     return done == "UPDATE 1"
 
 
-async def discard(connection: Connection, picture_id: str, now: datetime) -> None:
-    """Note that nothing points to a picture any more: its files are due."""
-    await connection.execute(
-        "UPDATE pictures SET state = 'removing', due_at = $2 WHERE id = $1 AND state = 'used'", picture_id, now
+async def replace(connection: Connection, before: str, after: str, now: datetime) -> bool:
+    """Note that something points to the picture `after` where it pointed to `before`, whose files are due.
+
+    Either may be empty for none. False if the files of `after` may be deleted already.
+    """
+    rows = await connection.fetch(
+        "UPDATE pictures SET state = CASE WHEN id = $2 THEN 'used' ELSE 'removing' END, due_at = $3 "
+        "WHERE (id = $1 AND state = 'used') OR (id = $2 AND state = 'writing') RETURNING id",
+        before,
+        after,
+        now,
     )
+    return not after or after in {row["id"] for row in rows}
 
 
 async def discard_icon(connection: Connection, picture_id: str, now: datetime) -> None:
-    """Likewise for a picture that belongs to no profile; any other is left alone."""
+    """Note that nothing points to a picture that belongs to no profile: its files are due. Any other is left alone."""
     await connection.execute(
         "UPDATE pictures SET state = 'removing', due_at = $2 WHERE id = $1 AND kind = 'icon' AND state = 'used'",
         picture_id,
