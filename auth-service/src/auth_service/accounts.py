@@ -77,8 +77,7 @@ class Accounts:
         await self._enrolment.prepare(new)
         try:
             async with self._database.transaction() as connection:
-                account = await self._enrolment.complete(connection, new)
-                await self._audit.record(connection, "account.create", account=account, by_user=False)
+                account = await self._enrolment.complete(connection, new, by_user=False)
         except GatepostError as error:
             if error.reason is not Reason.ALREADY_EXISTS:
                 raise

@@ -10,8 +10,9 @@ from auth_service.enrolment import email_taken
 from auth_service.links import Links
 from auth_service.model import Account, AccountState, Link, LinkPurpose
 from auth_service.notices import Notices
-from auth_service.store import accounts
+from auth_service.store import account_writes, accounts
 from auth_service.store import links as store
+from auth_service.store.account_writes import NewIdentifier
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason
 from runtime.postgres import Connection
@@ -68,8 +69,8 @@ class Addresses:
             GatepostError: EMAIL_TAKEN if it is, or is kept for, another account's; the transaction must not commit.
         """
         now = self._clock.now()
-        verified_at = now if proven else None
-        if not await accounts.replace_identifier(connection, account, "email", email, normalized, verified_at):
+        new = NewIdentifier("email", email, normalized, now if proven else None)
+        if not await account_writes.replace_identifier(connection, account, new):
             raise email_taken()
         if account.email and account.state is not AccountState.PENDING:  # else nobody has ever proven himself with it
             token = await self._links.issue(
@@ -95,7 +96,9 @@ class Addresses:
         """
         now = self._clock.now()
         email, normalized = link.data["email"], link.data["normalized"]
-        if not await accounts.replace_identifier(connection, account, "email", email, normalized, now):
+        if not await account_writes.replace_identifier(
+            connection, account, NewIdentifier("email", email, normalized, now)
+        ):
             raise email_taken()
         if not await accounts.bump_security_version(connection, account.id, account.security_version, now):
             raise GatepostError(Reason.CONFLICT, retry_after_seconds=1)

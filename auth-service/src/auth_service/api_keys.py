@@ -8,6 +8,7 @@ from uuid import UUID
 
 from auth_service import app_rules
 from auth_service.audit import Audit
+from auth_service.batches import Batches
 from auth_service.clients import check_dialect, tell_status_mode
 from auth_service.keys import digest
 from auth_service.model import ApiKey, Project
@@ -34,8 +35,9 @@ class Holder:
 class ApiKeys:
     """The use cases. Dependencies as named; see main.py."""
 
-    def __init__(self, database: Database, audit: Audit, clock: Clock) -> None:
+    def __init__(self, database: Database, batches: Batches, audit: Audit, clock: Clock) -> None:
         self._database = database
+        self._batches = batches
         self._audit = audit
         self._clock = clock
 
@@ -45,11 +47,10 @@ class ApiKeys:
         Raises:
             GatepostError: API_KEY_INVALID, SCOPE_MISSING, DIALECT_DISABLED.
         """
-        async with self._database.acquire() as connection:
-            key = await apps.fetch_key(connection, digest(value))
-            project = await projects.fetch_by_name(connection, key.project) if key else None
-        if key is None or project is None:
+        found = await self._batches.holder(digest(value))
+        if found is None:
             raise GatepostError(Reason.API_KEY_INVALID)
+        key, project = found
         tell_status_mode(key.status_mode, project.status_modes)
         if project.disabled or not _is_within(current().client_address, key.networks):
             raise GatepostError(Reason.API_KEY_INVALID)

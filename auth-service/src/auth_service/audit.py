@@ -43,21 +43,34 @@ class Audit:
             by_user: The user did it himself; else the calling service on somebody's behalf.
             account_id: To whom, when the account itself is not at hand.
         """
+        event = self.event(
+            action, outcome=outcome, account=account, app=app, project=project, by_user=by_user, account_id=account_id
+        )
+        await store.insert(connection, event)
+
+    def event(
+        self,
+        action: str,
+        *,
+        outcome: str = "success",
+        account: Account | None = None,
+        app: App | None = None,
+        project: str = "",
+        by_user: bool = True,
+        account_id: UUID | None = None,
+    ) -> store.Event:
+        """Return an event, for a statement that does the act and appends it in one; arguments as of `record`."""
         context = current()
         subject = account.id if account else account_id
-        project = project or (account.project if account else app.project.name if app else "")
-        await store.insert(
-            connection,
-            store.Event(
-                id=0,
-                at=self._clock.now(),
-                action=action,
-                outcome=outcome,
-                actor=f"user:{subject}" if by_user and subject else f"service:{context.caller}",
-                account_id=subject,
-                project=project,
-                client_id=app.client_id if app else "",
-                address=context.client_address,
-                request_id=context.request_id,
-            ),
+        return store.Event(
+            id=0,
+            at=self._clock.now(),
+            action=action,
+            outcome=outcome,
+            actor=f"user:{subject}" if by_user and subject else f"service:{context.caller}",
+            account_id=subject,
+            project=project or (account.project if account else app.project.name if app else ""),
+            client_id=app.client_id if app else "",
+            address=context.client_address,
+            request_id=context.request_id,
         )

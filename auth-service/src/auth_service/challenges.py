@@ -211,8 +211,7 @@ class Challenges:
             _CLAIM, key, handle_hash, code_hash, self._max_tries, attempt, field_name
         )
         if status == _WRONG:
-            await self._limiter.count_failure(self._failures, key)
-            await self._limiter.count_failure(self._per_address, address)
+            await self._limiter.count_failures((self._failures, key), (self._per_address, address))
         if not rest:
             raise GatepostError(Reason.CHALLENGE_FAILED)
         return Claim(json.loads(rest[0]), key, handle_hash)

@@ -8,9 +8,10 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from auth_service import pkce
+from auth_service.batches import Batches
 from auth_service.keys import digest
 from auth_service.model import App, AppType, Asking, Entry, Project, TokenForm
-from auth_service.store import apps, projects
+from auth_service.store import projects
 from auth_service.token_forms import OF_THE_GATEWAY
 from runtime.context import current
 from runtime.errors import GatepostError, Reason, invalid, missing
@@ -21,11 +22,13 @@ class Clients:
     """Finds and authenticates apps.
 
     Args:
-        database: Where they are.
+        database: Where projects are.
+        batches: Where apps are.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, batches: Batches) -> None:
         self._database = database
+        self._batches = batches
 
     async def enter(self, asking: Asking) -> Entry:
         """Return who asks for a person: an app that proves itself, or, where a project is named, the gateway.
@@ -60,8 +63,7 @@ class Clients:
         Raises:
             GatepostError: CLIENT_UNKNOWN; DIALECT_DISABLED.
         """
-        async with self._database.acquire() as connection:
-            app = await apps.fetch_by_client_id(connection, client_id)
+        app = await self._batches.app(client_id)
         if app is not None:
             tell_status_mode(app.status_mode, app.project.status_modes)
         if app is None or app.disabled or app.project.disabled:

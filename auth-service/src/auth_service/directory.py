@@ -9,19 +9,22 @@ from uuid import UUID
 
 from auth_service import identifiers
 from auth_service.addresses import Addresses
+from auth_service.admission import Admission
 from auth_service.api_keys import ApiKeys, Holder
 from auth_service.audit import Audit
 from auth_service.enrolment import Enrolment, NewAccount
+from auth_service.entrance import Entrance
 from auth_service.limits import Limit, Limiter
-from auth_service.model import Account, AccountState, NewProfile, SignInPolicy
+from auth_service.model import Account, AccountState, Entry, IssuedSession, NewProfile, SignInPolicy, TokenForm
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
 from auth_service.profiles import Profiles
 from auth_service.reauthentication import Reauthentication
 from auth_service.sign_in import SignIn
 from auth_service.store import accounts
+from auth_service.token_forms import OF_THE_GATEWAY
 from runtime.clock import Clock
-from runtime.errors import GatepostError, Reason
+from runtime.errors import GatepostError, Reason, invalid
 from runtime.postgres import Connection, Database
 
 READ, CREATE, EDIT, DELETE = "user:read", "user:create", "user:edit", "user:delete"
@@ -37,6 +40,15 @@ class Edit:
     profile: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whose password it is, on whose key, and the session that was asked for."""
+
+    account: Account
+    holder: Holder
+    session: IssuedSession | None = None
+
+
 class Directory:
     """The use cases. Dependencies as named; see main.py. Every one can raise API_KEY_INVALID and SCOPE_MISSING."""
 
@@ -46,6 +58,8 @@ class Directory:
         database: Database,
         api_keys: ApiKeys,
         sign_in: SignIn,
+        entrance: Entrance,
+        admission: Admission,
         reauthentication: Reauthentication,
         enrolment: Enrolment,
         addresses: Addresses,
@@ -61,6 +75,8 @@ class Directory:
         self._database = database
         self._api_keys = api_keys
         self._sign_in = sign_in
+        self._entrance = entrance
+        self._admission = admission
         self._reauthentication = reauthentication
         self._enrolment = enrolment
         self._addresses = addresses
@@ -77,15 +93,22 @@ class Directory:
         """Return whose key it is."""
         return await self._api_keys.authenticate(api_key, scope)
 
-    async def check_password(self, api_key: str, login: str, password: str) -> tuple[Account, Holder]:
-        """Return whose password it is. See DirectoryService.CheckPassword for errors."""
+    async def check_password(
+        self, api_key: str, login: str, password: str, session_form: TokenForm | None = None
+    ) -> Checked:
+        """Return whose password it is. See DirectoryService.CheckPassword for arguments and errors."""
+        if session_form is not None and session_form not in OF_THE_GATEWAY:
+            raise invalid("session_form", "The session_form must be one that is issued without an app.")
         holder = await self._api_keys.authenticate(api_key, AUTHENTICATE)
         account = await self._sign_in.check_password(holder.project, login, password)
         if holder.project.sign_in_policy is not SignInPolicy.NONE and not holder.key.bypass_second_factor:
             raise GatepostError(Reason.SECOND_FACTOR_REQUIRED)
-        async with self._database.acquire() as connection:
-            await self._audit.record(connection, "account.check_password", account=account, by_user=False)
-        return account, holder
+        event = self._audit.event("account.check_password", account=account, by_user=False)
+        if session_form is not None and holder.project.sign_in_policy is SignInPolicy.NONE:
+            step = await self._admission.admit(Entry(holder.project, None, session_form), account, event)
+            return Checked(account, holder, step.session)
+        await self._entrance.append(event)
+        return Checked(account, holder)
 
     async def find(self, api_key: str, by: UUID | tuple[str, str]) -> Account:
         """Return a user by id, or by kind of identifier (`email`, `username`) and its spelling.
@@ -94,10 +117,10 @@ class Directory:
             GatepostError: NOT_FOUND.
         """
         holder = await self._api_keys.authenticate(api_key, READ)
+        if isinstance(by, UUID):
+            return _user_of(holder, await self._entrance.account(by))
+        kind, normalized = by[0], identifiers.login(by[1])[1] if by[0] == "email" else by[1].casefold()
         async with self._database.acquire() as connection:
-            if isinstance(by, UUID):
-                return await _user(connection, holder, by)
-            kind, normalized = by[0], identifiers.login(by[1])[1] if by[0] == "email" else by[1].casefold()
             found = await accounts.fetch_by_identifier(connection, holder.project.id, kind, normalized)
         if found is None:
             raise _unknown()
@@ -132,9 +155,8 @@ class Directory:
         await self._enrolment.prepare(new)
         try:
             async with self._database.transaction() as connection:
-                account = await self._enrolment.complete(connection, new)
+                account = await self._enrolment.complete(connection, new, by_user=False)
                 await self._addresses.ask_proof(connection, account)
-                await self._audit.record(connection, "account.create", account=account, by_user=False)
         except GatepostError as error:  # perhaps the same call was made beside this one
             known = await self._known(holder, account_id) if error.reason is Reason.ALREADY_EXISTS else None
             if known is None:
@@ -206,7 +228,10 @@ class Directory:
 
 
 async def _user(connection: Connection, holder: Holder, account_id: UUID, *, lock: bool = False) -> Account:
-    account = await accounts.fetch(connection, account_id, lock=lock)
+    return _user_of(holder, await accounts.fetch(connection, account_id, lock=lock))
+
+
+def _user_of(holder: Holder, account: Account | None) -> Account:
     if account is None or account.project_id != holder.project.id:
         raise _unknown()
     return account

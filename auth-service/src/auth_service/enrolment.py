@@ -2,7 +2,8 @@
 
     1. auth: a note that the profile is to be removed, due later      (commit)
     2. user-service: the profile, idempotent on the account's id       (commit)
-    3. auth: account, identifiers, credential, and the note taken back (commit; the account exists from here)
+    3. auth: account, identifiers, credential, what is said of it, and the note taken back
+                                                                      (commit; the account exists from here)
 
 A crash before 3 leaves a profile that nobody can see and the note, on which `Sweep` removes it.
 """
@@ -12,10 +13,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from auth_service import identifiers
-from auth_service.model import Account, AccountState, NewProfile, Project
+from auth_service.audit import Audit
+from auth_service.model import Account, AccountState, App, NewProfile, Project
 from auth_service.notices import language_of_call
 from auth_service.profiles import Profiles
-from auth_service.store import accounts, sessions
+from auth_service.store import account_writes, accounts, sessions
+from auth_service.store.account_writes import NewIdentifier
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, Rule, Violation
 from runtime.postgres import Connection, Database
@@ -47,12 +50,14 @@ class Enrolment:
     Args:
         database: Where accounts are.
         profiles: Where profiles are.
+        audit: Records it.
         clock: For creation times.
     """
 
-    def __init__(self, database: Database, profiles: Profiles, clock: Clock) -> None:
+    def __init__(self, database: Database, profiles: Profiles, audit: Audit, clock: Clock) -> None:
         self._database = database
         self._profiles = profiles
+        self._audit = audit
         self._clock = clock
 
     async def prepare(self, new: NewAccount) -> None:
@@ -65,8 +70,16 @@ class Enrolment:
             await accounts.put_profile_removal(connection, new.id, self._clock.now() + _REMOVAL_DELAY)
         await self._profiles.create(new.id, new.project.id, new.profile)
 
-    async def complete(self, connection: Connection, new: NewAccount) -> Account:
-        """Step 3, in the caller's transaction.
+    async def complete(
+        self, connection: Connection, new: NewAccount, *, app: App | None = None, by_user: bool = True
+    ) -> Account:
+        """Step 3, in the caller's transaction, which must not commit if this fails.
+
+        Args:
+            connection: Of the transaction.
+            new: Who was prepared.
+            app: With which he signs up.
+            by_user: He does it himself; else the calling service for him.
 
         Raises:
             GatepostError: EMAIL_TAKEN, USERNAME_TAKEN, IDENTITY_TAKEN, ALREADY_EXISTS (its id), INVALID_PARAMETER;
@@ -91,24 +104,27 @@ class Enrolment:
             brand=new.project.display_name,
             accent_color=new.project.accent_color,
         )
-        if not await accounts.insert(connection, account):
-            raise GatepostError(Reason.ALREADY_EXISTS, "this user_id is another account's")
-        if not await accounts.cancel_profile_removal(connection, new.id):
-            raise GatepostError(Reason.UNAVAILABLE, "the profile was given up meanwhile", retry_after_seconds=1)
-        verified_at = now if new.email_verified else None
-        if not await accounts.insert_identifier(connection, account, "email", email, email_normalized, verified_at):
-            raise email_taken()
+        names = [NewIdentifier("email", email, email_normalized, now if new.email_verified else None)]
         if new.username:
-            shown, normalized = identifiers.username(new.username)
-            if not await accounts.insert_identifier(connection, account, "username", shown, normalized, None):
-                raise identifiers.username_taken()
-        if new.identity and not await accounts.insert_identifier(
-            connection, account, "external", new.identity, new.identity, now
-        ):
-            raise GatepostError(Reason.IDENTITY_TAKEN)
-        if new.password_hash:
-            await accounts.put_password(connection, account.id, new.password_hash, now)
+            names.append(NewIdentifier("username", *identifiers.username(new.username), None))
+        if new.identity:
+            names.append(NewIdentifier("external", new.identity, new.identity, now))
+        event = self._audit.event("account.create", account=account, app=app, by_user=by_user)
+        creation = await account_writes.create(connection, account, names, new.password_hash, event)
+        if not creation.made:
+            raise await self._not_made(connection, new, noted=creation.noted)
+        for name in names:
+            if name.kind not in creation.kinds:
+                raise _taken(name.kind)
+        if await account_writes.is_kept(connection, account, email_normalized):
+            raise email_taken()
         return account
+
+    async def _not_made(self, connection: Connection, new: NewAccount, *, noted: bool) -> GatepostError:
+        """Return what to raise: the same call was made beside this one, or the profile was given up in the meantime."""
+        if noted or await accounts.fetch(connection, new.id):
+            return GatepostError(Reason.ALREADY_EXISTS, "this user_id is another account's")
+        return GatepostError(Reason.UNAVAILABLE, "the profile was given up meanwhile", retry_after_seconds=1)
 
     async def delete(self, connection: Connection, account: Account) -> None:
         """Delete an account in the caller's transaction; its profile follows."""
@@ -154,3 +170,13 @@ def email_taken() -> GatepostError:
     """Build the error for an address that another account of the project has."""
     violation = Violation("email", Rule.TAKEN, "The email has already been taken.")
     return GatepostError(Reason.EMAIL_TAKEN, violations=(violation,))
+
+
+def _taken(kind: str) -> GatepostError:
+    match kind:
+        case "email":
+            return email_taken()
+        case "username":
+            return identifiers.username_taken()
+        case _:
+            return GatepostError(Reason.IDENTITY_TAKEN)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from auth_service import pkce
 from auth_service.audit import Audit
+from auth_service.batches import Batches
 from auth_service.clients import Clients
 from auth_service.codes import Codes
 from auth_service.model import Account, App, Grant, TokenForm
@@ -41,6 +42,7 @@ class Grants:
         self,
         *,
         database: Database,
+        batches: Batches,
         clients: Clients,
         sessions: Sessions,
         codes: Codes,
@@ -49,6 +51,7 @@ class Grants:
         consent_seconds: int,
     ) -> None:
         self._database = database
+        self._batches = batches
         self._clients = clients
         self._sessions = sessions
         self._codes = codes
@@ -66,10 +69,9 @@ class Grants:
         app = await self._app_of(account, client_id)
         if not _lists(app, scopes):
             raise invalid("scopes", "The app may not ask for this scope.")
-        async with self._database.transaction() as connection:
-            grant = await grants.put(connection, uuid4(), account.id, app.id, scopes, self._clock.now())
-            await self._audit.record(connection, "grant.create", account=account, app=app)
-        return grant
+        event = self._audit.event("grant.create", account=account, app=app)
+        async with self._database.acquire() as connection:
+            return await grants.put(connection, uuid4(), account.id, app.id, scopes, event)
 
     async def check(self, access_token: str, form: TokenForm, client_id: str, scopes: Sequence[str]) -> Consent:
         """Say whether the token's user must be asked before an app gets scopes. See GrantService.CheckConsent."""
@@ -77,8 +79,7 @@ class Grants:
         app = await self._app_of(account, client_id)
         if not _lists(app, scopes):
             raise GatepostError(Reason.SCOPE_MISSING)
-        async with self._database.acquire() as connection:
-            grant = await grants.fetch_of_app(connection, account.id, app.id)
+        grant = await self._batches.grant(account.id, app.id)
         return Consent(account, app, self._covers(grant, app, scopes))
 
     async def list(self, account_id: UUID) -> list[Grant]:
@@ -129,8 +130,7 @@ class Grants:
             raise invalid("issue", "A code is for what an app can have.")
         if redirect_url and redirect_url not in app.redirect_urls:
             raise invalid("redirect_url", "The redirect_url must be one of the app's.")
-        async with self._database.acquire() as connection:
-            grant = await grants.fetch_of_app(connection, account.id, app.id)
+        grant = await self._batches.grant(account.id, app.id)
         if grant is None or not self._covers(grant, app, scopes):
             raise GatepostError(Reason.SCOPE_MISSING)
         return await self._codes.issue(

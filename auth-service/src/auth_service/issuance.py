@@ -3,7 +3,7 @@
 A second use of a code or of a refresh token gone by ends the session, as does nothing else here.
 """
 
-from asyncio import CancelledError
+from asyncio import CancelledError, sleep
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,19 +13,23 @@ from math import ceil
 from auth_service import pkce, token_forms
 from auth_service.arrivals import Arrivals
 from auth_service.audit import Audit
+from auth_service.batches import Batches
 from auth_service.clients import Clients
 from auth_service.codes import CodeData, Codes
 from auth_service.keys import digest
 from auth_service.model import Account, App, Session, TokenForm, TokenSet
 from auth_service.sessions import Sessions
-from auth_service.store import accounts, grants
+from auth_service.store import session_writes
 from auth_service.store import sessions as store
+from auth_service.store.session_writes import Ending, Opening, Rotation
 from auth_service.token_forms import Lifetimes
 from auth_service.tokens import Kind, TokenCodec
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, missing
 from runtime.postgres import Database
 
+# A code that was just used has perhaps not opened its session yet: it is looked for again after these pauses.
+_NOT_YET_SECONDS = (0.02, 0.1, 0.5, 0)
 _REFUSALS = {Reason.CODE_INVALID, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED}
 
 
@@ -36,6 +40,7 @@ class Issuance:
         self,
         *,
         database: Database,
+        batches: Batches,
         clients: Clients,
         codes: Codes,
         tokens: TokenCodec,
@@ -47,6 +52,7 @@ class Issuance:
         refresh_replay_seconds: float,
     ) -> None:
         self._database = database
+        self._batches = batches
         self._clients = clients
         self._codes = codes
         self._tokens = tokens
@@ -110,19 +116,16 @@ class Issuance:
         now = self._clock.now()
         if token.generation == found.session.generation:
             expires_at = self._lifetimes.expires_at(form, now, found.session.ends_at, found.refresh_token_seconds)
-            async with self._database.acquire() as connection:  # one statement, which commits by itself
-                rotated = await store.rotate(connection, found.session, now, expires_at)
-            if rotated:
+            if await self._batches.rotate(Rotation(token.session_id, token.generation, now, expires_at)):
                 session = replace(found.session, generation=found.session.generation + 1, expires_at=expires_at)
                 return self._pair(session, found.access_token_seconds), found.account
             found = await self._sessions.find(token, form)  # somebody else was faster: look again
         if token.generation == found.session.generation - 1 and now - found.session.rotated_at <= self._replay:
             return self._pair(found.session, found.access_token_seconds), found.account
-        async with self._database.transaction() as connection:
-            await store.revoke(connection, found.session.id, "refresh_reuse", now)
-            await self._audit.record(
-                connection, "session.refresh", outcome="refresh_reuse", account=found.account, app=app, by_user=False
-            )
+        event = self._audit.event(
+            "session.refresh", outcome="refresh_reuse", account=found.account, app=app, by_user=False
+        )
+        await self._batches.end(Ending(found.session.id, "refresh_reuse", event))
         raise GatepostError(Reason.TOKEN_INVALID)
 
     async def _open_for(self, app: App, data: CodeData, code: str, form: TokenForm) -> tuple[TokenSet, Account]:
@@ -131,20 +134,30 @@ class Issuance:
             data.account_id, data.security_version, form, now, data.authenticated_at, app, data.scopes
         )
         key = None if form.paired else token_forms.new_key(form)
-        async with self._database.transaction() as connection:
-            if data.grant_id is not None and not await grants.hold(connection, data.grant_id):
-                raise GatepostError(Reason.CODE_INVALID)
-            account = await accounts.fetch(connection, data.account_id)
-            if account is None:
-                raise GatepostError(Reason.CODE_INVALID)
-            await self._arrivals.announce(connection, account, form)
-            key_hash = None if key is None else digest(key)
-            if not await store.insert(connection, session, code_hash=digest(code), key_hash=key_hash):
-                raise GatepostError(Reason.CODE_INVALID)
-            await self._audit.record(connection, "session.create", account=account, app=app)
+        opening = Opening(
+            session,
+            self._audit.event("session.create", app=app, account_id=data.account_id),
+            code_hash=digest(code),
+            key_hash=None if key is None else digest(key),
+            grant_id=data.grant_id,
+        )
+        account = await self._open(opening)
+        if account is None:
+            raise GatepostError(Reason.CODE_INVALID)
         if key is None:
             return self._pair(session, app.project.access_token_seconds), account
         return _single(key, session, now), account
+
+    async def _open(self, opening: Opening) -> Account | None:
+        """Store a session and return its account; None if the code is good for none (any more)."""
+        session = opening.session
+        if not await self._arrivals.is_news(session.account_id):
+            return await self._batches.open(opening)
+        async with self._database.transaction() as connection:  # with the notices that a client is new
+            account = (await session_writes.open_many(connection, [opening], wait=True)).get(session.id)
+            if account is not None:
+                await self._arrivals.tell(connection, account, session.form)
+        return account
 
     @asynccontextmanager
     async def _refusals_recorded(self, action: str, app: App) -> AsyncIterator[None]:
@@ -165,17 +178,17 @@ class Issuance:
                 await self._punish_reuse(code, app)
             raise
         if data is None:
-            await self._punish_reuse(code, app)
+            for seconds in _NOT_YET_SECONDS:
+                if await self._punish_reuse(code, app):
+                    break
+                await sleep(seconds)
             raise GatepostError(Reason.CODE_INVALID)
         return data
 
-    async def _punish_reuse(self, code: str, app: App) -> None:
-        async with self._database.transaction() as connection:
-            account_id = await store.revoke_by_code(connection, digest(code), app.id, self._clock.now())
-            if account_id is not None:
-                await self._audit.record(
-                    connection, "session.create", outcome="code_reuse", account_id=account_id, app=app, by_user=False
-                )
+    async def _punish_reuse(self, code: str, app: App) -> bool:
+        event = self._audit.event("session.create", outcome="code_reuse", app=app, by_user=False)
+        async with self._database.acquire() as connection:
+            return await store.revoke_by_code(connection, digest(code), app.id, event)
 
     def _pair(self, session: Session, project_seconds: int) -> TokenSet:
         now = self._clock.now()

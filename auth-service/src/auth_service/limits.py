@@ -1,5 +1,6 @@
 """Rate windows in Valkey: how often something may happen to a subject. Atomic across instances, one key a window."""
 
+from asyncio import gather
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
@@ -65,9 +66,20 @@ class Limiter:
         """Refuse if the limit is reached; count nothing."""
         _refuse(await self._valkey.run(_WAIT, _key(limit, subject), limit.count))
 
+    async def check_all(self, *windows: tuple[Limit, str]) -> None:
+        """Refuse if one of these limits of subjects is reached, for the longest wait; count nothing."""
+        waits = (self._valkey.run(_WAIT, _key(limit, subject), limit.count) for limit, subject in windows)
+        _refuse(max(await gather(*waits)))
+
     async def count_failure(self, limit: Limit, subject: str) -> None:
         """Count one failure; never refuses."""
-        await self._valkey.run(_COUNT, _key(limit, subject), limit.window_seconds * 1000)
+        await self.count_failures((limit, subject))
+
+    async def count_failures(self, *windows: tuple[Limit, str]) -> None:
+        """Count one failure against each of these limits of subjects; never refuses."""
+        await gather(
+            *(self._valkey.run(_COUNT, _key(limit, subject), limit.window_seconds * 1000) for limit, subject in windows)
+        )
 
     async def clear(self, limit: Limit, subject: str) -> None:
         """Forget the failures after a success, which is refused if the limit was reached meanwhile."""

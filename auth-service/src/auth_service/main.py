@@ -10,8 +10,10 @@ from auth_service.addresses import Addresses
 from auth_service.admission import Admission
 from auth_service.api_keys import ApiKeys
 from auth_service.apps import Apps
+from auth_service.argon2id import Argon2id
 from auth_service.arrivals import Arrivals
 from auth_service.audit import Audit
+from auth_service.batches import Batches
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
 from auth_service.closing import Closing, Expiry
@@ -19,9 +21,11 @@ from auth_service.codes import Codes
 from auth_service.directory import Directory
 from auth_service.email_change import EmailChange
 from auth_service.enrolment import Enrolment, Sweep
+from auth_service.entrance import Entrance
 from auth_service.export import Export
 from auth_service.facebook import Facebook
 from auth_service.grants import Grants
+from auth_service.hashing import HashPool
 from auth_service.identities import Identities
 from auth_service.issuance import Issuance
 from auth_service.keys import REFRESH_SECONDS, KeyKeeper, KeyRing, Seal
@@ -67,6 +71,7 @@ from gatepost.auth.v1 import (
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
 from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
 from runtime import grpc_client, logs, metrics
+from runtime.changes import Changes
 from runtime.clock import Clock, SystemClock
 from runtime.credentials import ServiceKeys
 from runtime.grpc_server import GrpcServer
@@ -116,7 +121,11 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         if database is None:
             return
         ending.push_async_callback(database.close)
-        valkey = Valkey.connect(settings.valkey_url.get_secret_value(), timeout_seconds=settings.valkey_timeout_seconds)
+        valkey = Valkey.connect(
+            settings.valkey_url.get_secret_value(),
+            timeout_seconds=settings.valkey_timeout_seconds,
+            together=settings.batch_limit_items,
+        )
         ending.push_async_callback(valkey.close)
         ring = KeyRing()
         keeper = KeyKeeper(database, ring, Seal(settings.read_master_key()), clock)
@@ -124,11 +133,21 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         service_keys = ServiceKeys(settings.service_key_list)
         tls = Tls.from_settings(settings)
         users = grpc_client.connect(
-            settings.users_target, issuer=NAME, audience="user-service", keys=service_keys, tls=tls
+            settings.users_target,
+            issuer=NAME,
+            audience="user-service",
+            keys=service_keys,
+            tls=tls,
+            coalescing=settings.coalescing,
         )
         ending.push_async_callback(users.close)
         notify = grpc_client.connect(
-            settings.notify_target, issuer=NAME, audience="notify-service", keys=service_keys, tls=tls
+            settings.notify_target,
+            issuer=NAME,
+            audience="notify-service",
+            keys=service_keys,
+            tls=tls,
+            coalescing=settings.coalescing,
         )
         ending.push_async_callback(notify.close)
 
@@ -146,20 +165,21 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         )
         codes = Codes(valkey, settings.code_seconds)
         tokens = TokenCodec(ring)
-        passwords = Passwords(
+        argon2id = Argon2id(
             memory_kib=settings.argon2_memory_kib,
             iterations=settings.argon2_iterations,
             parallelism=settings.argon2_parallelism,
-            workers=settings.hash_workers,
-            queue_size=settings.hash_queue_size,
         )
+        log.debug("passwords are hashed", library=argon2id.library)
+        passwords = Passwords(argon2id, HashPool(workers=settings.hash_workers, queue_size=settings.hash_queue_size))
         ending.callback(passwords.close)
         relay_loop = Loop("relay", _RELAY_SECONDS, Relay(database, MessageServiceStub(notify), clock).step)
         notices = Notices(clock, relay_loop.nudge)
         audit = Audit(clock)
-        clients = Clients(database)
+        batches = Batches(database, most=settings.batch_limit_items)
+        clients = Clients(database, batches)
         profiles = Profiles(ProfileServiceStub(users))
-        enrolment = Enrolment(database, profiles, clock)
+        enrolment = Enrolment(database, profiles, audit, clock)
         links = Links(clock, settings.public_url)
         addresses = Addresses(
             links=links,
@@ -176,7 +196,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         per_address = Limit("sign-in-address", settings.sign_in_failures_per_address, window)
         mails = Limit("mails", settings.mails_per_account, settings.mail_window_seconds)
         sign_ups = Limit("sign-ups", settings.sign_ups_per_address, settings.sign_up_window_seconds)
-        arrivals = Arrivals(notices, clock)
+        arrivals = Arrivals(notices, batches, clock)
         lifetimes = Lifetimes(
             access=settings.access_token_seconds,
             short_access=settings.short_access_token_seconds,
@@ -187,10 +207,17 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             session_max=settings.session_max_seconds,
         )
         sessions = Sessions(
-            database=database, tokens=tokens, arrivals=arrivals, audit=audit, clock=clock, lifetimes=lifetimes
+            database=database,
+            batches=batches,
+            tokens=tokens,
+            arrivals=arrivals,
+            audit=audit,
+            clock=clock,
+            lifetimes=lifetimes,
         )
         issuance = Issuance(
             database=database,
+            batches=batches,
             clients=clients,
             codes=codes,
             tokens=tokens,
@@ -201,7 +228,8 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             lifetimes=lifetimes,
             refresh_replay_seconds=settings.refresh_replay_seconds,
         )
-        admission = Admission(codes, sessions, clock)
+        entrance = Entrance(database, most=settings.batch_limit_items)
+        admission = Admission(database, entrance, codes, sessions, clock)
         facebook = await _facebook(settings, clock, ending)
         identities = Identities(
             database=database,
@@ -247,6 +275,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         )
         verification = Verification(
             database=database,
+            entrance=entrance,
             enrolment=enrolment,
             challenges=challenges,
             admission=admission,
@@ -329,11 +358,13 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         )
         export = Export(database=database, sessions=sessions, audit=audit, clock=clock)
         link_use = LinkUse(database=database, links=links, addresses=addresses, closing=closing, recovery=recovery)
-        api_keys = ApiKeys(database, audit, clock)
+        api_keys = ApiKeys(database, batches, audit, clock)
         directory = Directory(
             database=database,
             api_keys=api_keys,
             sign_in=sign_in,
+            entrance=entrance,
+            admission=admission,
             reauthentication=reauthentication,
             enrolment=enrolment,
             addresses=addresses,
@@ -354,6 +385,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         )
         grants = Grants(
             database=database,
+            batches=batches,
             clients=clients,
             sessions=sessions,
             codes=codes,
@@ -394,8 +426,11 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             (operations_pb2_grpc.add_AuditServiceServicer_to_server, AuditRpc(database), "AuditService"),
         ):
             server.add(register, servicer, f"gatepost.auth.v1.{service}", callers=NARROWED.get(service))
+        changes = Changes(settings.auth_postgres_dsn.get_secret_value(), NAME)
+        changes.mount(server)
         await server.start()
         ending.push_async_callback(server.stop, settings.shutdown_grace_seconds)
+        ending.push_async_callback(changes.close)  # ends first
 
         # Behind the scenes.
         for loop in (

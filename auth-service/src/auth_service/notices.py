@@ -16,6 +16,7 @@ from google.protobuf.json_format import ParseDict
 
 from auth_service.model import Recipient
 from auth_service.store import outbox
+from auth_service.store.audit import Event
 from gatepost.notify.v1 import messages_pb2, messages_pb2_grpc
 from runtime.clock import Clock
 from runtime.context import current
@@ -60,6 +61,7 @@ class Notices:
         *,
         channel: Channel = Channel.MAIL,
         expires_at: datetime | None = None,
+        event: Event | None = None,
         **data: str | int,
     ) -> None:
         """Post a notice, delivered if the transaction commits.
@@ -70,6 +72,7 @@ class Notices:
             recipient: Whose language it is written in; the call's while his is not known.
             channel: How it travels.
             expires_at: When it is worth nothing any more.
+            event: What is to be said of it; appended in the same statement, which needs no transaction then.
             data: As the template names it, without the project.
         """
         look = {
@@ -87,12 +90,12 @@ class Notices:
         }
         if expires_at is not None:
             message["expireTime"] = expires_at.isoformat()
-        await outbox.insert(connection, uuid4(), message, self._clock.now())
+        await outbox.insert(connection, uuid4(), message, self._clock.now(), event)
         asyncio.get_running_loop().call_later(_COMMIT_SECONDS, self._nudge)
 
-    async def post_decoy(self, connection: Connection) -> None:
+    async def post_decoy(self, connection: Connection, event: Event | None = None) -> None:
         """Do the work of posting, to nobody."""
-        await outbox.insert(connection, uuid4(), None, self._clock.now())
+        await outbox.insert(connection, uuid4(), None, self._clock.now(), event)
 
 
 class Relay:

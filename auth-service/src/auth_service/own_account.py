@@ -18,8 +18,9 @@ from auth_service.passwords import Passwords, check_new
 from auth_service.profiles import Profiles
 from auth_service.reauthentication import Reauthentication
 from auth_service.sessions import Sessions
-from auth_service.store import accounts, projects
+from auth_service.store import account_writes, accounts, projects
 from auth_service.store import sessions as session_store
+from auth_service.store.account_writes import NewIdentifier
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, Rule, Violation
 from runtime.postgres import Connection, Database
@@ -85,27 +86,30 @@ class OwnAccount:
     async def update(self, access_token: str, form: TokenForm, changes: Changes) -> Changed:
         """Make the changes. See AccountService.UpdateOwnAccount for answers and errors."""
         session, account = await self._sessions.authenticate(access_token, form)
-        async with self._database.acquire() as connection:
-            project = await projects.fetch(connection, account.project_id)
-        if project is None:
-            raise GatepostError(Reason.TOKEN_INVALID)
-        role = self._new_role(project, account, changes.role)
+        needs_project = changes.role is not None or changes.password is not None
+        project = await self._project(account) if needs_project else None
+        role = self._new_role(project, account, changes.role) if project else None
         username = self._new_username(account, changes.username)
         encoded = None
-        if changes.password is not None:
+        if project and changes.password is not None:
             encoded = await self._new_password(project, account, session, changes)
         names = ["role"] * (role is not None) + ["password"] * (encoded is not None)
         names += ["username"] * (username is not None)
         now = self._clock.now()
-        if names:
-            async with self._database.transaction() as connection:
-                await self._apply(connection, session, account, _Checked(role, username, encoded), now)
-                names += await self._update_profile(account, changes)
-        else:
+        if not names:  # nothing of his account: it is as it was when he proved who he is
+            return Changed(account, tuple(await self._update_profile(account, changes)), now)
+        async with self._database.transaction() as connection:
+            await self._apply(connection, session, account, _Checked(role, username, encoded), now)
             names += await self._update_profile(account, changes)
-        async with self._database.acquire() as connection:
             fresh = await accounts.fetch(connection, account.id)
         return Changed(fresh or account, tuple(names), now)
+
+    async def _project(self, account: Account) -> Project:
+        async with self._database.acquire() as connection:
+            project = await projects.fetch(connection, account.project_id)
+        if project is None:
+            raise GatepostError(Reason.TOKEN_INVALID)
+        return project
 
     async def _update_profile(self, account: Account, changes: Changes) -> list[str]:
         return await self._profiles.update(account.id, changes.profile) if changes.profile else []
@@ -147,8 +151,8 @@ class OwnAccount:
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.change", account=account)
         if new.username is not None:
-            shown, normalized = identifiers.username(new.username)
-            if not await accounts.replace_identifier(connection, account, "username", shown, normalized, None):
+            name = NewIdentifier("username", *identifiers.username(new.username), None)
+            if not await account_writes.replace_identifier(connection, account, name):
                 raise identifiers.username_taken()
             await self._audit.record(connection, "username.change", account=account)
         if new.role is not None:

@@ -1,49 +1,45 @@
-"""Passwords: Argon2id in a bounded pool of threads, and what a new password must not be.
+"""Passwords: whether one is right, and what a new one must not be. Argon2id in a bounded pool of threads.
 
 Beyond the queue the answer is OVERLOADED, never a stalled event loop. An unknown user costs the same as a wrong
 password (`burn`). The cost is stored in each hash and raised when its owner signs in.
 """
 
-import asyncio
-import os
 import unicodedata
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterable
+from functools import partial
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn_rs_py import zxcvbn
 
-from runtime.costs import spend
+from auth_service.argon2id import Argon2id
+from auth_service.hashing import HashPool
 from runtime.errors import GatepostError, Reason, Rule, Violation
 
 MAX_LENGTH = 256
 _MIN_OWN_DATA_LENGTH = 5
-_RETRY_SECONDS = 1.0
 _COMMON_GUESSES = 10_000
 _ESTIMATED_LENGTH = 72  # the estimate costs more than linear time, and a longer common password is none
-T = TypeVar("T")
 
 
 class Passwords:
     """Hashes and verifies passwords.
 
     Args:
-        memory_kib: Memory of one hash.
-        iterations: Passes of one hash.
-        parallelism: Lanes of one hash.
-        workers: Threads; 0 means one a core.
-        queue_size: Hashes that may wait for a thread.
+        argon2id: The work.
+        pool: Where it is done.
     """
 
-    def __init__(self, *, memory_kib: int, iterations: int, parallelism: int, workers: int, queue_size: int) -> None:
-        self._hasher = PasswordHasher(time_cost=iterations, memory_cost=memory_kib, parallelism=parallelism)
-        count = workers or len(os.sched_getaffinity(0))
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="hash")
-        self._room = count + queue_size
-        self._under_way = 0
-        self._decoy = self._hasher.hash("no user has this password")
+    def __init__(self, argon2id: Argon2id, pool: HashPool) -> None:
+        self._argon2id = argon2id
+        self._pool = pool
+        self._decoy = argon2id.hash(b"no user has this password")
+
+    def demand_room(self) -> None:
+        """Refuse at once whom the queue has no room or no time for.
+
+        Raises:
+            GatepostError: OVERLOADED.
+        """
+        self._pool.demand_room()
 
     async def hash(self, password: str) -> str:
         """Return the encoded hash.
@@ -51,7 +47,7 @@ class Passwords:
         Raises:
             GatepostError: OVERLOADED when too many hashes wait.
         """
-        return await self._in_pool(lambda: self._hasher.hash(_normalise(password)))
+        return await self._pool.run(partial(self._argon2id.hash, _secret(password)))
 
     async def verify(self, password: str, encoded: str | None) -> tuple[bool, str | None]:
         """Say whether a password fits a hash; with a new hash of it if the stored one is cheaper than today's.
@@ -61,39 +57,23 @@ class Passwords:
         Raises:
             GatepostError: OVERLOADED when too many hashes wait.
         """
-        if not encoded:
+        if not encoded or len(password) > MAX_LENGTH:
             return await self.burn(password)
-
-        def work() -> tuple[bool, str | None]:
-            text = _normalise(password)
-            try:
-                self._hasher.verify(encoded, text)
-            except (VerificationError, InvalidHashError):
-                return False, None
-            return True, self._hasher.hash(text) if self._hasher.check_needs_rehash(encoded) else None
-
-        if len(password) > MAX_LENGTH:
-            return await self.burn("")
-        return await self._in_pool(work)
+        secret = _secret(password)
+        if not await self._pool.run(partial(self._argon2id.verify, encoded, secret)):
+            return False, None
+        if self._argon2id.is_of_this_cost(encoded):
+            return True, None
+        return True, await self._pool.run(partial(self._argon2id.hash, secret))
 
     async def burn(self, password: str) -> tuple[bool, str | None]:
         """Do the work of a verification that fails: for accounts that do not exist or have no password."""
-        await self.verify(password[:MAX_LENGTH], self._decoy)
+        await self._pool.run(partial(self._argon2id.verify, self._decoy, _secret(password[:MAX_LENGTH])))
         return False, None
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    async def _in_pool(self, work: Callable[[], T]) -> T:
-        if self._under_way >= self._room:
-            raise GatepostError(Reason.OVERLOADED, "too many password checks", retry_after_seconds=_RETRY_SECONDS)
-        self._under_way += 1
-        spend("hash")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
-            self._under_way -= 1
+        self._pool.close()
 
 
 def check_new(password: str, min_length: int, own_data: Iterable[str] = ()) -> None:
@@ -131,6 +111,10 @@ def _weak(description: str, min_length: int) -> GatepostError:
     return GatepostError(
         Reason.WEAK_PASSWORD, description, violations=(violation,), metadata={"min_length": str(min_length)}
     )
+
+
+def _secret(password: str) -> bytes:
+    return _normalise(password).encode()
 
 
 def _normalise(password: str) -> str:

@@ -4,6 +4,7 @@ An address without account gets a challenge too, which cannot be answered.
 """
 
 from asyncio import CancelledError
+from functools import partial
 from uuid import UUID
 
 from auth_service import identifiers
@@ -16,6 +17,7 @@ from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
 from auth_service.sign_in import subject_of
 from auth_service.store import accounts
+from auth_service.store.audit import Event
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, missing
 from runtime.postgres import Connection, Database
@@ -77,19 +79,14 @@ class Recovery:
         opened = await self._challenges.open(
             Purpose.RESET, subject, data, seconds, decoy=account is None, by_subject=entry.app is None
         )
-        async with self._database.transaction() as connection:
+        event = self._audit.event(
+            "password.reset_start", account=account, app=entry.app, project=entry.project.name, by_user=False
+        )
+        async with self._database.acquire() as connection:  # one statement, which commits by itself
             if account is None:
-                await self._notices.post_decoy(connection)
+                await self._notices.post_decoy(connection, event)
             else:
-                await self._mail(connection, entry, account, opened, seconds)
-            await self._audit.record(
-                connection,
-                "password.reset_start",
-                account=account,
-                app=entry.app,
-                project=entry.project.name,
-                by_user=False,
-            )
+                await self._mail(connection, entry, account, opened, seconds, event)
         return opened.challenge
 
     async def complete(self, *, handle: str, code: str, password: str) -> None:
@@ -120,18 +117,23 @@ class Recovery:
         check_new(password, data["min_length"], (data["email"],))
         await self._finish(await self._challenges.claim_of(Purpose.RESET, subject, code), password)
 
-    async def _mail(self, connection: Connection, entry: Entry, account: Account, opened: Opened, seconds: int) -> None:
-        minutes = max(1, seconds // 60)
-        expires_at = opened.challenge.expires_at
-        to, code = account.recipient(), opened.code
+    async def _mail(
+        self, connection: Connection, entry: Entry, account: Account, opened: Opened, seconds: int, event: Event
+    ) -> None:
+        post = partial(
+            self._notices.post,
+            recipient=account.recipient(),
+            expires_at=opened.challenge.expires_at,
+            event=event,
+            code=opened.code,
+            minutes=max(1, seconds // 60),
+        )
         if entry.app:
-            await self._notices.post(connection, "reset_code", to, expires_at=expires_at, code=code, minutes=minutes)
+            await post(connection, "reset_code")
             return
         home = "" if entry.project.name == "default" else f"/t/{entry.project.name}"  # whose page it is
-        link = f"{self._public_url}{home}/reset-password?token={opened.challenge.handle}{code}"
-        await self._notices.post(
-            connection, "reset_link", to, expires_at=expires_at, code=code, minutes=minutes, link=link
-        )
+        link = f"{self._public_url}{home}/reset-password?token={opened.challenge.handle}{opened.code}"
+        await post(connection, "reset_link", link=link)
 
     async def _finish(self, claim: Claim, password: str) -> None:
         try:
@@ -156,6 +158,7 @@ class Recovery:
             if not account.email_verified:
                 # Whoever linked an identity did not prove the address; who reads its mail did.
                 await accounts.drop_external(connection, account_id)
-            await accounts.verify_email(connection, account_id, now)
+            if not account.email_verified or account.state is AccountState.PENDING:
+                await accounts.verify_email(connection, account_id, now)
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.reset", account=account)

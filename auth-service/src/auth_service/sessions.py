@@ -10,18 +10,20 @@ everywhere, and after any crash. Whoever acts on a token asks `authenticate`; ho
 """
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from auth_service import token_forms
 from auth_service.arrivals import Arrivals, client_of_call
 from auth_service.audit import Audit
+from auth_service.batches import Batches
 from auth_service.clients import check_dialect, tell_status_mode
 from auth_service.keys import digest
 from auth_service.model import Account, AccountState, App, IssuedSession, Session, TokenForm
-from auth_service.store import accounts
+from auth_service.store import accounts, session_writes
 from auth_service.store import sessions as store
+from auth_service.store.session_writes import Ending, Opening, Touch
 from auth_service.token_forms import Lifetimes
 from auth_service.tokens import Kind, Token, TokenCodec
 from runtime.clock import Clock
@@ -33,6 +35,15 @@ _TOUCH = timedelta(minutes=1)  # the last use is noted no more often than this
 _MOST = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who shows an access token, and until when it can be shown."""
+
+    session: Session
+    account: Account
+    token_expires_at: datetime
+
+
 class Sessions:
     """Opens, checks and ends sessions. Dependencies as named; see main.py."""
 
@@ -40,6 +51,7 @@ class Sessions:
         self,
         *,
         database: Database,
+        batches: Batches,
         tokens: TokenCodec,
         arrivals: Arrivals,
         audit: Audit,
@@ -47,6 +59,7 @@ class Sessions:
         lifetimes: Lifetimes,
     ) -> None:
         self._database = database
+        self._batches = batches
         self._tokens = tokens
         self._arrivals = arrivals
         self._audit = audit
@@ -59,14 +72,21 @@ class Sessions:
         Raises:
             GatepostError: TOKEN_INVALID; TOKEN_EXPIRED when only time has ended it; DIALECT_DISABLED.
         """
+        bearer = await self.identify(access_token, form)
+        return bearer.session, bearer.account
+
+    async def identify(self, access_token: str, form: TokenForm) -> Bearer:
+        """Return whose an access token is, and until when it can be used; raises as `authenticate`."""
         if form.paired:
             token = self._tokens.parse(access_token, Kind.ACCESS)
             found = await self.find(token, form)
             if token.expires_at is None or token.expires_at <= self._clock.now():
                 raise GatepostError(Reason.TOKEN_EXPIRED)
-        else:
-            found = await self._find_key(access_token, form)
-        return await self._touched(found.session), found.account
+            session = await self._touched(found.session)
+            return Bearer(session, found.account, min(token.expires_at, session.expires_at))
+        found = await self._find_key(access_token, form)
+        session = await self._touched(found.session)
+        return Bearer(session, found.account, session.expires_at)
 
     async def open(self, connection: Connection, account: Account, form: TokenForm) -> IssuedSession:
         """Open a session without an app for somebody who has just proven who he is, in the caller's transaction.
@@ -78,17 +98,15 @@ class Sessions:
         session = self.new(account.id, account.security_version, form, now, now)
         key = token_forms.new_key(form)
         await self._arrivals.announce(connection, account, form)
-        if not await store.insert(connection, session, key_hash=digest(key)):
+        opening = Opening(session, self._audit.event("session.create", account=account), key_hash=digest(key))
+        if not await session_writes.open_many(connection, [opening], wait=True):
             raise GatepostError(Reason.CONFLICT, retry_after_seconds=1)
-        await self._audit.record(connection, "session.create", account=account)
         return IssuedSession(key, session.expires_at, account)
 
     async def end(self, access_token: str, form: TokenForm = TokenForm.PAIR) -> None:
         """End the session of an access token. See TokenService.EndSession."""
         session, account = await self.authenticate(access_token, form)
-        async with self._database.transaction() as connection:
-            await store.revoke(connection, session.id, "logout", self._clock.now())
-            await self._audit.record(connection, "session.end", account=account)
+        await self._batches.end(Ending(session.id, "logout", self._audit.event("session.end", account=account)))
 
     async def list_own(self, access_token: str, form: TokenForm) -> list[Session]:
         """Return the live sessions of a token's user, its own first, then latest first, at most 100."""
@@ -103,10 +121,10 @@ class Sessions:
             GatepostError: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND (also when it has ended, or is another's).
         """
         _, account = await self.authenticate(access_token, form)
-        async with self._database.transaction() as connection:
-            if not await store.revoke_of(connection, account.id, session_id, "ended_by_user", self._clock.now()):
+        event = self._audit.event("session.end", account=account)
+        async with self._database.acquire() as connection:
+            if not await store.revoke_of(connection, account.id, session_id, "ended_by_user", event):
                 raise GatepostError(Reason.NOT_FOUND, "no such session")
-            await self._audit.record(connection, "session.end", account=account)
 
     async def end_all_own(self, access_token: str, form: TokenForm) -> None:
         """End every session of a token's user, the token's own included."""
@@ -170,8 +188,7 @@ class Sessions:
         Raises:
             GatepostError: TOKEN_INVALID; TOKEN_EXPIRED when only time has ended it; DIALECT_DISABLED.
         """
-        async with self._database.acquire() as connection:
-            found = await store.fetch(connection, token.session_id)
+        found = await self._batches.session(token.session_id)
         if found is None:
             raise GatepostError(Reason.TOKEN_INVALID)
         self._tokens.check(token, found.session.salt)
@@ -181,8 +198,7 @@ class Sessions:
         """Return the session of a token that is one random value; raises as `find`."""
         if not token_forms.is_key(form, key):
             raise GatepostError(Reason.TOKEN_INVALID)
-        async with self._database.acquire() as connection:
-            found = await store.fetch_by_key(connection, digest(key))
+        found = await self._batches.session_of(digest(key))
         if found is None:
             raise GatepostError(Reason.TOKEN_INVALID)
         return self._alive(found, form)
@@ -211,6 +227,5 @@ class Sessions:
         expires_at = session.expires_at
         if token_forms.slides(session.form):
             expires_at = max(expires_at, self._lifetimes.expires_at(session.form, now, session.ends_at))
-        async with self._database.acquire() as connection:
-            await store.touch(connection, session.id, now, expires_at, now - _TOUCH)
+        await self._batches.touch(Touch(session.id, now, expires_at, now - _TOUCH))
         return replace(session, last_used_at=now, expires_at=expires_at)

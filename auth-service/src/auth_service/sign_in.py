@@ -86,9 +86,8 @@ class SignIn:
             return SignInStep(policy, challenge=await self._by_mail(entry, login))
         account = await self.check_password(entry.project, login, password, entry.app)
         if policy is SignInPolicy.NONE:
-            async with self._database.transaction() as connection:
-                await self._audit.record(connection, "account.sign_in", account=account, app=entry.app)
-                return await self._admission.finish(connection, entry, account)
+            event = self._audit.event("account.sign_in", account=account, app=entry.app)
+            return await self._admission.admit(entry, account, event)
         if single_step:
             raise GatepostError(Reason.SECOND_FACTOR_REQUIRED)
         subject = subject_of(entry.project.id, account.email.casefold())
@@ -105,10 +104,11 @@ class SignIn:
                 operator made unproven, or of a sign-up that is not proven yet; whether the address has an account
                 besides makes no difference to the latter. RATE_LIMITED; OVERLOADED.
         """
+        self._passwords.demand_room()
         kind, normalized = identifiers.login(login)
         subject = subject_of(project.id, normalized)
-        await self._limiter.check(self._per_account, subject)
-        await self._limiter.check(self._per_address, of_address(current().client_address))
+        address = of_address(current().client_address)
+        await self._limiter.check_all((self._per_account, subject), (self._per_address, address))
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, project.id, kind, normalized)
             waiting = None
@@ -156,32 +156,32 @@ class SignIn:
         self, entry: Entry, data: dict[str, Any], recipient: Recipient | None, subject: str, purpose: Purpose
     ) -> OpenChallenge:
         opened = await self._challenges.open(purpose, subject, data, self._otp_seconds, decoy=recipient is None)
-        async with self._database.transaction() as connection:
+        event = self._audit.event(
+            "challenge.open",
+            account_id=UUID(data["account_id"]) if recipient else None,
+            app=entry.app,
+            project=entry.project.name,
+            by_user=False,
+        )
+        async with self._database.acquire() as connection:  # one statement, which commits by itself
             if recipient is None:
-                await self._notices.post_decoy(connection)
+                await self._notices.post_decoy(connection, event)
             else:
                 await self._notices.post(
                     connection,
                     _TEMPLATES[purpose],
                     recipient,
                     expires_at=opened.challenge.expires_at,
+                    event=event,
                     code=opened.code,
                     minutes=max(1, self._otp_seconds // 60),
                 )
-            await self._audit.record(
-                connection,
-                "challenge.open",
-                account_id=UUID(data["account_id"]) if recipient else None,
-                app=entry.app,
-                project=entry.project.name,
-                by_user=False,
-            )
         return opened.challenge
 
     async def _failed(self, project: Project, app: App | None, account: Account | None, subject: str) -> GatepostError:
         """Count and record a failure, and return what to raise."""
-        await self._limiter.count_failure(self._per_account, subject)
-        await self._limiter.count_failure(self._per_address, of_address(current().client_address))
+        address = of_address(current().client_address)
+        await self._limiter.count_failures((self._per_account, subject), (self._per_address, address))
         async with self._database.acquire() as connection:
             await self._audit.record(
                 connection,

@@ -174,8 +174,7 @@ class SignUp:
     async def _make(self, entry: Entry, new: NewAccount) -> SignInStep:
         await self._enrolment.prepare(new)
         async with self._database.transaction() as connection:
-            account = await self._enrolment.complete(connection, new)
-            await self._audit.record(connection, "account.create", account=account, app=entry.app)
+            account = await self._enrolment.complete(connection, new, app=entry.app)
             await self._addresses.ask_proof(connection, account)
             # Inside the transaction: when no code can be stored, no account is made.
             return await self._admission.finish(connection, entry, account)
@@ -192,6 +191,8 @@ class SignUp:
             self._otp_seconds,
             decoy=holder is not None,
         )
+        outcome = "success" if holder is None else Reason.EMAIL_TAKEN.value
+        event = self._audit.event("account.register", outcome=outcome, app=entry.app, project=project.name)
         async with self._database.transaction() as connection:
             # Kept in both cases, for the same work; without a challenge it comes to nothing.
             if not await accounts.put_registration(connection, registration):
@@ -202,16 +203,13 @@ class SignUp:
                     "sign_up_code",
                     project.recipient(registration.email),
                     expires_at=opened.challenge.expires_at,
+                    event=event,
                     code=opened.code,
                     minutes=max(1, self._otp_seconds // 60),
                 )
             else:
                 # To the address on record: what was typed may differ from it and be somebody else's.
-                await self._notices.post(connection, "already_registered", holder.recipient())
-            outcome = "success" if holder is None else Reason.EMAIL_TAKEN.value
-            await self._audit.record(
-                connection, "account.register", outcome=outcome, app=entry.app, project=project.name
-            )
+                await self._notices.post(connection, "already_registered", holder.recipient(), event=event)
         return opened.challenge
 
 

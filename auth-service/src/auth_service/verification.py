@@ -14,8 +14,9 @@ from auth_service.audit import Audit
 from auth_service.challenges import Challenges, Claim
 from auth_service.clients import check_dialect, tell_status_mode
 from auth_service.enrolment import Enrolment, NewAccount
-from auth_service.model import Account, AccountState, Entry, Pkce, Purpose, SignInStep, TokenForm
-from auth_service.store import accounts, apps, projects
+from auth_service.entrance import Entrance
+from auth_service.model import AccountState, Entry, Pkce, Purpose, SignInStep, TokenForm
+from auth_service.store import accounts, audit, projects
 from runtime.clock import Clock
 from runtime.context import current
 from runtime.errors import GatepostError, Reason
@@ -32,6 +33,7 @@ class Verification:
         self,
         *,
         database: Database,
+        entrance: Entrance,
         enrolment: Enrolment,
         challenges: Challenges,
         admission: Admission,
@@ -39,6 +41,7 @@ class Verification:
         clock: Clock,
     ) -> None:
         self._database = database
+        self._entrance = entrance
         self._enrolment = enrolment
         self._challenges = challenges
         self._admission = admission
@@ -62,11 +65,8 @@ class Verification:
         account_id = UUID(data["account_id"])
         entry = await self._entry(data)
         if data["registration"]:
-            account = await self._enrol(entry, account_id, keep_secrets=data["keep_password"])
-        else:
-            account = await self._admit(entry, account_id, data["security_version"])
-        async with self._database.transaction() as connection:
-            return await self._admission.finish(connection, entry, account)
+            return await self._enrol(entry, account_id, keep_secrets=data["keep_password"])
+        return await self._admit(entry, account_id, data["security_version"])
 
     async def _entry(self, data: dict[str, Any]) -> Entry:
         """Return who asked, if he still may.
@@ -75,11 +75,11 @@ class Verification:
             GatepostError: CHALLENGE_FAILED; DIALECT_DISABLED.
         """
         app = project = None
-        async with self._database.acquire() as connection:
-            if data["app_id"]:
-                app = await apps.fetch(connection, UUID(data["app_id"]))
-                project = app.project if app and not app.disabled else None
-            else:
+        if data["app_id"]:
+            app = await self._entrance.app(UUID(data["app_id"]))
+            project = app.project if app and not app.disabled else None
+        else:
+            async with self._database.acquire() as connection:
                 project = await projects.fetch(connection, UUID(data["project_id"]))
         if project is None or project.disabled:
             raise GatepostError(Reason.CHALLENGE_FAILED)
@@ -88,29 +88,27 @@ class Verification:
         proof = Pkce(**data["pkce"]) if data["pkce"] else None
         return Entry(project, app, TokenForm(data.get("form", TokenForm.PAIR)), proof)
 
-    async def _admit(self, entry: Entry, account_id: UUID, security_version: int) -> Account:
+    async def _admit(self, entry: Entry, account_id: UUID, security_version: int) -> SignInStep:
+        account = await self._entrance.account(account_id)
+        if account is None or account.state is AccountState.DISABLED or account.security_version != security_version:
+            raise GatepostError(Reason.CHALLENGE_FAILED)
+        event = self._audit.event("account.sign_in", account=account, app=entry.app)
+        if account.email_verified and account.state is not AccountState.PENDING:
+            return await self._admission.admit(entry, account, event)
         async with self._database.transaction() as connection:
-            account = await accounts.fetch(connection, account_id)
-            if (
-                account is None
-                or account.state is AccountState.DISABLED
-                or account.security_version != security_version
-            ):
-                raise GatepostError(Reason.CHALLENGE_FAILED)
-            unproven = not account.email_verified or account.state is AccountState.PENDING
             if account.state is AccountState.PENDING:
                 # Whoever chose the password did not prove the address; who reads its mail did.
                 await accounts.drop_password(connection, account_id)
                 await accounts.drop_external(connection, account_id)
-            if unproven:
-                await accounts.verify_email(connection, account_id, self._clock.now())
-            await self._audit.record(connection, "account.sign_in", account=account, app=entry.app)
-            return (await accounts.fetch(connection, account_id) if unproven else None) or account
+            await accounts.verify_email(connection, account_id, self._clock.now())
+            await audit.insert(connection, event)
+            proven = await accounts.fetch(connection, account_id)
+            return await self._admission.finish(connection, entry, proven or account)
 
-    async def _enrol(self, entry: Entry, account_id: UUID, *, keep_secrets: bool) -> Account:
+    async def _enrol(self, entry: Entry, account_id: UUID, *, keep_secrets: bool) -> SignInStep:
         async with self._database.acquire() as connection:
             registration = await accounts.fetch_registration(connection, account_id)
-        if registration is None:  # perhaps the account was made, and only what follows could not be
+        if registration is None:  # perhaps the account was made, and the answer was lost
             return await self._admit(entry, account_id, _FIRST_VERSION)
         new = NewAccount(
             id=account_id,
@@ -137,12 +135,12 @@ class Verification:
                 raise GatepostError(Reason.CHALLENGE_FAILED) from error
             raise
 
-    async def _make(self, entry: Entry, new: NewAccount) -> Account:
+    async def _make(self, entry: Entry, new: NewAccount) -> SignInStep:
         async with self._database.transaction() as connection:
             await accounts.delete_registration(connection, new.id)
-            account = await self._enrolment.complete(connection, new)
-            await self._audit.record(connection, "account.create", account=account, app=entry.app)
-        return account
+            account = await self._enrolment.complete(connection, new, app=entry.app)
+            # Inside the transaction: when no code can be stored, the challenge can be answered again.
+            return await self._admission.finish(connection, entry, account)
 
 
 def challenge_data(

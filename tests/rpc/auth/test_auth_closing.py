@@ -53,7 +53,7 @@ async def expire(deployment: Deployment) -> None:
     try:
         clock = SystemClock()
         profiles = Profiles(ProfileSink())  # type: ignore[arg-type]  # not called: the profile follows later
-        step = Expiry(database, Enrolment(database, profiles, clock), Audit(clock), clock).step
+        step = Expiry(database, Enrolment(database, profiles, Audit(clock), clock), Audit(clock), clock).step
         while await step():
             pass
     finally:

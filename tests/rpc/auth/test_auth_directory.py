@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 from rpc.auth.deployment import PASSWORD, Client, Deployment, address
+from rpc.auth.visitor import SESSION_KEY
 
-from gatepost.auth.v1 import accounts_pb2, apps_pb2, directory_pb2, links_pb2
+from gatepost.auth.v1 import accounts_pb2, apps_pb2, directory_pb2, forms_pb2, links_pb2, tokens_pb2
 from gatepost.users.v1 import profiles_pb2
 from runtime.errors import GatepostError, Reason
 
@@ -84,6 +85,34 @@ async def test_a_password_is_checked_by_address_and_user_name_and_opens_no_sessi
     for login in (email.upper(), username):
         assert (await check(deployment, token, login)).user_id == person.account.user_id
     assert await deployment.execute("SELECT count(*) FROM sessions") == before
+
+
+async def open_session(
+    deployment: Deployment, token: str, login: str, form: forms_pb2.TokenForm.ValueType = SESSION_KEY
+) -> str:
+    request = directory_pb2.CheckPasswordRequest(api_key=token, login=login, password=PASSWORD, session_form=form)
+    return str((await deployment.directory.CheckPassword(request)).session.token)
+
+
+async def test_a_password_opens_a_session_where_one_is_asked_for(deployment: Deployment) -> None:
+    client = await deployment.client()
+    email, person = await client.person()
+    session = await open_session(deployment, await key(deployment, client), email)
+    who = await deployment.tokens.Authenticate(tokens_pb2.AuthenticateRequest(access_token=session, form=SESSION_KEY))
+    assert (who.account.user_id, who.session.client_id) == (person.account.user_id, "")
+
+
+async def test_a_password_opens_no_session_where_signing_in_takes_more(deployment: Deployment) -> None:
+    client = await deployment.client("two-step")
+    email, _ = await client.person()
+    assert await open_session(deployment, await key(deployment, client, bypass_second_factor=True), email) == ""
+
+
+async def test_no_session_is_opened_of_a_form_that_apps_have(deployment: Deployment, refused: Refused) -> None:
+    client = await deployment.client()
+    email, _ = await client.person()
+    opening = open_session(deployment, await key(deployment, client), email, forms_pb2.TOKEN_FORM_PAIR)
+    await refused(opening, Reason.INVALID_PARAMETER)
 
 
 async def test_unknown_user_wrong_password_and_closed_account_are_refused_alike(

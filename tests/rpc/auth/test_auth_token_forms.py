@@ -35,6 +35,8 @@ async def test_a_code_is_exchanged_for_the_form_it_was_issued_for(deployment: De
     assert tokens.expires_in == (86_400 if form == PAIR else 3600)
     assert bool(tokens.refresh_token) == (form != SINGLE)
     who = await here.authenticate(tokens.access_token, form, second=True)
+    assert who.token_expire_time.ToMilliseconds() == tokens.access_expire_time.ToMilliseconds()
+    assert who.app_id == client.app.id
     assert (who.session.form, who.session.client_id, list(who.session.scopes)) == (
         form,
         client.app.client_id,

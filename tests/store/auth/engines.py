@@ -16,12 +16,16 @@ import redis
 from auth_service.addresses import Addresses
 from auth_service.admission import Admission
 from auth_service.apps import Apps, NewApp
+from auth_service.argon2id import Argon2id
 from auth_service.arrivals import Arrivals
 from auth_service.audit import Audit
+from auth_service.batches import Batches
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
 from auth_service.codes import Codes
 from auth_service.enrolment import Enrolment, NewAccount, Sweep
+from auth_service.entrance import Entrance
+from auth_service.hashing import HashPool
 from auth_service.identities import Identities
 from auth_service.issuance import Issuance
 from auth_service.keys import KeyKeeper, KeyRing, Seal
@@ -56,6 +60,9 @@ LIFETIMES = Lifetimes(
     web_max=5 * _DAY,
     session_max=7 * _DAY,
 )
+
+
+CHEAP = Argon2id(memory_kib=8, iterations=1, parallelism=1)
 
 
 class ProfileSink:
@@ -94,17 +101,20 @@ class Engines:
         )
         self.codes = Codes(valkey, 300)
         self.tokens = TokenCodec(self.ring)
-        self.passwords = Passwords(memory_kib=8, iterations=1, parallelism=1, workers=1, queue_size=64)
+        self.passwords = Passwords(CHEAP, HashPool(workers=1, queue_size=64))
         self.audit = Audit(clock)
         self.notices = Notices(clock, lambda: None)
         self.profiles = Profiles(sink)  # type: ignore[arg-type]  # the two calls that are made
-        self.enrolment = Enrolment(database, self.profiles, clock)
+        self.enrolment = Enrolment(database, self.profiles, self.audit, clock)
         self.sweep = Sweep(database, self.profiles, clock)
         self.projects = Projects(database, self.audit, clock)
         self.apps = Apps(database, self.audit, clock)
-        arrivals = Arrivals(self.notices, clock)
+        self.batches = Batches(database, most=100)
+        self.clients = Clients(database, self.batches)
+        arrivals = Arrivals(self.notices, self.batches, clock)
         self.sessions = Sessions(
             database=database,
+            batches=self.batches,
             tokens=self.tokens,
             arrivals=arrivals,
             audit=self.audit,
@@ -113,7 +123,8 @@ class Engines:
         )
         self.issuance = Issuance(
             database=database,
-            clients=Clients(database),
+            batches=self.batches,
+            clients=self.clients,
             codes=self.codes,
             tokens=self.tokens,
             sessions=self.sessions,
@@ -123,10 +134,10 @@ class Engines:
             lifetimes=LIFETIMES,
             refresh_replay_seconds=10,
         )
-        self.admission = Admission(self.codes, self.sessions, clock)
+        self.admission = Admission(database, Entrance(database, most=100), self.codes, self.sessions, clock)
         self.identities = Identities(
             database=database,
-            clients=Clients(database),
+            clients=self.clients,
             admission=self.admission,
             audit=self.audit,
             limiter=self.limiter,
@@ -147,7 +158,7 @@ class Engines:
         cls, database: Database, valkey_url: str, clock: ManualClock | None = None, sink: ProfileSink | None = None
     ) -> Self:
         """Make an instance whose keys are loaded."""
-        made = cls(database, Valkey.connect(valkey_url), clock or ManualClock(), sink or ProfileSink())
+        made = cls(database, Valkey.connect(valkey_url, together=100), clock or ManualClock(), sink or ProfileSink())
         await made.keeper.load()
         return made
 

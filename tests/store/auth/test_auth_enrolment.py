@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from store.auth.engines import Engines
+import pytest
+from store.auth.engines import Engines, at_once
 
 from auth_service.model import NewProfile, Registration
-from auth_service.store import accounts
+from auth_service.store import accounts, audit
 from auth_service.store import sessions as session_store
-from runtime.errors import Reason
+from runtime.errors import GatepostError, Reason
 
 Refused = Callable[..., Any]
 DELAY = timedelta(minutes=10)
@@ -82,6 +83,53 @@ async def test_preparing_again_for_an_account_that_exists_does_not_cost_it_its_p
     assert str(account.id) in engines.sink.there
 
 
+async def test_of_many_that_take_an_address_at_once_one_has_it(engines: Engines) -> None:
+    app, _ = await engines.app()
+    ids = [uuid4() for _ in range(5)]
+    answers = await at_once(*(engines.account(app, id=each, email="one-for-all@example.org") for each in ids))
+    errors = [answer.reason for answer in answers if isinstance(answer, GatepostError)]
+    assert errors == [Reason.EMAIL_TAKEN] * 4
+    assert [await engines.exists(each) for each in ids].count(True) == 1
+
+
+async def test_the_same_call_many_times_at_once_makes_one_account(engines: Engines) -> None:
+    app, _ = await engines.app()
+    account_id, email = uuid4(), "the-same@example.org"
+    answers = await at_once(*(engines.account(app, id=account_id, email=email) for _ in range(5)))
+    errors = [answer.reason for answer in answers if isinstance(answer, GatepostError)]
+    assert errors == [Reason.ALREADY_EXISTS] * 4
+    assert await engines.exists(account_id)
+
+
+@pytest.mark.parametrize(
+    ("taken", "reason"),
+    [
+        ({"email": "Somebody@example.org"}, Reason.EMAIL_TAKEN),
+        ({"username": "Somebody"}, Reason.USERNAME_TAKEN),
+        ({"identity": "facebook:1"}, Reason.IDENTITY_TAKEN),
+    ],
+)
+async def test_a_name_that_is_taken_is_told_and_nothing_is_made(
+    engines: Engines, refused: Refused, taken: dict[str, str], reason: Reason
+) -> None:
+    app, _ = await engines.app()
+    somebody = {"email": "somebody@example.org", "username": "somebody", "identity": "facebook:1"}
+    await engines.account(app, **somebody)
+    late = uuid4()
+    await refused(engines.account(app, id=late, **taken), reason)
+    assert not await engines.exists(late)
+
+
+async def test_making_an_account_is_recorded_with_it(engines: Engines) -> None:
+    app, _ = await engines.app()
+    account = await engines.account(app)
+    async with engines.database.acquire() as connection:
+        events = await audit.fetch_page(connection, account.id, 2**62, 10)
+    assert [(event.action, event.actor, event.project) for event in events] == [
+        ("account.create", f"user:{account.id}", app.project.name)
+    ]
+
+
 async def test_a_deleted_account_loses_its_profile_once_user_service_is_there(
     engines: Engines, refused: Refused
 ) -> None:
@@ -128,7 +176,7 @@ async def test_sessions_are_forgotten_in_bounded_steps_a_week_after_they_expired
 
     async def stored() -> bool:
         async with engines.database.acquire() as connection:
-            return await session_store.fetch(connection, session_id) is not None
+            return bool(await session_store.fetch_many(connection, [session_id]))
 
     engines.clock.advance(timedelta(days=8) - timedelta(seconds=1))
     await sweep(engines)

@@ -8,9 +8,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
-from store.auth.engines import Engines, ProfileSink
+from store.auth.engines import CHEAP, Engines, ProfileSink
 
-from auth_service.clients import Clients
+from auth_service.hashing import HashPool
 from auth_service.limits import Limit
 from auth_service.model import Asking, NewProfile, OpenChallenge, SignInPolicy, TokenForm
 from auth_service.notices import Notices
@@ -37,12 +37,12 @@ class CountingValkey(Valkey):
         return await super().run(script, key, *args)
 
 
-class CountingPasswords(Passwords):
+class CountingPool(HashPool):
     hashes = 0
 
-    async def _in_pool(self, work: Callable[[], Any]) -> Any:
+    async def run(self, work: Callable[[], Any]) -> Any:
         self.hashes += 1
-        return await super()._in_pool(work)
+        return await super().run(work)
 
 
 @dataclass
@@ -50,7 +50,8 @@ class House:
     """The flows of a person, and what each call cost."""
 
     engines: Engines
-    passwords: CountingPasswords
+    hashing: CountingPool
+    passwords: Passwords
     valkey: CountingValkey
     statements: list[str]
     sign_in: SignIn
@@ -61,13 +62,13 @@ class House:
         """Make a call; return its statements, scripts, hashes and the reason it failed for."""
         self.statements.clear()
         self.valkey.scripts.clear()
-        self.passwords.hashes = 0
+        self.hashing.hashes = 0
         reason = None
         try:
             await call
         except GatepostError as error:
             reason = error.reason
-        return [_shape(each) for each in self.statements], list(self.valkey.scripts), self.passwords.hashes, reason
+        return [_shape(each) for each in self.statements], list(self.valkey.scripts), self.hashing.hashes, reason
 
 
 def _shape(statement: str) -> str:
@@ -89,11 +90,12 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
     valkey.scripts = []
     engines = Engines(database, valkey, clock, ProfileSink())
     await engines.keeper.load()
-    passwords = CountingPasswords(memory_kib=8, iterations=1, parallelism=1, workers=1, queue_size=64)
+    hashing = CountingPool(workers=1, queue_size=64)
+    passwords = Passwords(CHEAP, hashing)
     notices = Notices(clock, lambda: None)
     shared: dict[str, Any] = {
         "database": database,
-        "clients": Clients(database),
+        "clients": engines.clients,
         "passwords": passwords,
         "challenges": engines.challenges,
         "notices": notices,
@@ -104,6 +106,7 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
     }
     yield House(
         engines,
+        hashing,
         passwords,
         valkey,
         statements,

@@ -81,7 +81,7 @@ async def test_rows_of_the_release_before_mean_what_they_meant(database: Databas
         project = await projects.fetch(connection, PROJECT)
         app = await apps.fetch(connection, APP)
         account = await accounts.fetch(connection, ACCOUNT)
-        found = await sessions.fetch(connection, SESSION)
+        found = (await sessions.fetch_many(connection, [SESSION])).get(SESSION)
         waiting = await accounts.fetch_registration_by_email(connection, PROJECT, "ada@example.org", NOW)
     assert project is not None
     assert (project.user_apps, project.switches, dict(project.status_modes), project.display_name) == (True, (), {}, "")

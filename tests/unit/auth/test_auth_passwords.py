@@ -1,6 +1,5 @@
-"""Passwords: hashing in a bounded pool, and what a new one must not be."""
+"""Passwords: whether one is right, and what a new one must not be."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 
@@ -9,6 +8,8 @@ from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auth_service.argon2id import Argon2id
+from auth_service.hashing import HashPool
 from auth_service.passwords import Passwords, check_new
 from runtime.errors import GatepostError, Reason
 
@@ -17,7 +18,7 @@ GOOD = "correct horse battery staple"
 
 @pytest.fixture
 def passwords() -> Iterator[Passwords]:
-    made = Passwords(memory_kib=8, iterations=1, parallelism=1, workers=1, queue_size=4)
+    made = Passwords(Argon2id(memory_kib=8, iterations=1, parallelism=1), HashPool(workers=1, queue_size=4))
     yield made
     made.close()
 
@@ -55,36 +56,6 @@ async def test_a_cheaper_hash_is_raised_at_sign_in(passwords: Passwords) -> None
 @pytest.mark.parametrize("encoded", ["", "x", "$argon2id$", "$2b$12$" + "x" * 53, "5f4dcc3b5aa765d61d8327deb882cf99"])
 async def test_what_is_no_hash_of_ours_fits_nothing(passwords: Passwords, encoded: str) -> None:
     assert await passwords.verify(GOOD, encoded) == (False, None)
-
-
-async def test_beyond_the_queue_the_answer_is_overloaded_and_the_loop_stays_responsive() -> None:
-    slow = Passwords(memory_kib=19_456, iterations=20, parallelism=1, workers=1, queue_size=3)
-    calls = [asyncio.ensure_future(slow.hash(GOOD)) for _ in range(20)]
-    started = before = time.perf_counter()
-    longest = 0.0
-    while not all(call.done() for call in calls):
-        await asyncio.sleep(0.001)
-        now = time.perf_counter()
-        longest, before = max(longest, now - before), now
-    errors = [call.exception() for call in calls]
-    refused = [error for error in errors if isinstance(error, GatepostError)]
-    assert len(refused) == 16
-    assert {error.reason for error in refused} == {Reason.OVERLOADED}
-    assert all(error.retry_after_seconds for error in refused)
-    one_hash = (before - started) / 4
-    assert longest < one_hash / 2
-    assert await slow.hash(GOOD)
-    slow.close()
-
-
-async def test_a_caller_that_gives_up_frees_its_place(passwords: Passwords) -> None:
-    calls = [asyncio.ensure_future(passwords.hash(GOOD)) for _ in range(5)]
-    await asyncio.sleep(0)
-    for call in calls:
-        call.cancel()
-    await asyncio.gather(*calls, return_exceptions=True)
-    assert passwords._under_way == 0
-    assert await passwords.hash(GOOD)
 
 
 async def test_a_megabyte_costs_no_more_than_a_word(passwords: Passwords) -> None:

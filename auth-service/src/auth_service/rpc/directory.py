@@ -33,8 +33,13 @@ class DirectoryRpc(DirectoryServiceServicer):
 
     async def CheckPassword(self, request: pb.CheckPasswordRequest, _context: Context) -> pb.CheckPasswordResponse:
         """Say whose password it is."""
-        account, holder = await self._directory.check_password(request.api_key, request.login, request.password)
-        return pb.CheckPasswordResponse(account=convert.account_message(account), holder=_holder_message(holder))
+        session_form = convert.form(request.session_form) if request.session_form else None
+        checked = await self._directory.check_password(request.api_key, request.login, request.password, session_form)
+        return pb.CheckPasswordResponse(
+            account=convert.account_message(checked.account),
+            holder=_holder_message(checked.holder),
+            session=convert.issued_message(checked.session) if checked.session else None,
+        )
 
     async def FindAccount(self, request: pb.FindAccountRequest, _context: Context) -> pb.FindAccountResponse:
         """Find a user."""

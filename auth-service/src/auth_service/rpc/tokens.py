@@ -54,9 +54,12 @@ class TokenRpc(tokens_pb2_grpc.TokenServiceServicer):
 
     async def Authenticate(self, request: pb.AuthenticateRequest, _context: Context) -> pb.AuthenticateResponse:
         """Say whose an access token is."""
-        session, account = await self._sessions.authenticate(request.access_token, convert.form(request.form))
+        bearer = await self._sessions.identify(request.access_token, convert.form(request.form))
         return pb.AuthenticateResponse(
-            account=convert.account_message(account), session=convert.session_message(session)
+            account=convert.account_message(bearer.account),
+            session=convert.session_message(bearer.session),
+            token_expire_time=convert.timestamp(bearer.token_expires_at),
+            app_id=str(bearer.session.app_id or ""),
         )
 
     async def EndSession(self, request: pb.EndSessionRequest, _context: Context) -> pb.EndSessionResponse:

@@ -1,10 +1,12 @@
 """The audit trail in PostgreSQL: append-only by trigger."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from auth_service.model import AppUsage
+from auth_service.store.arrays import items
 from runtime.postgres import Connection
 
 
@@ -23,22 +25,59 @@ class Event:
     address: str
     request_id: str
 
+    def values(self) -> tuple[object, ...]:
+        """Return what is stored, in the order of COLUMNS."""
+        return (
+            self.at,
+            self.action,
+            self.outcome,
+            self.actor,
+            self.account_id,
+            self.project,
+            self.client_id,
+            self.address,
+            self.request_id,
+        )
+
+
+TYPES = {
+    "at": "timestamptz",
+    "action": "text",
+    "outcome": "text",
+    "actor": "text",
+    "account_id": "uuid",
+    "project": "text",
+    "client_id": "text",
+    "address": "text",
+    "request_id": "text",
+}
+COLUMNS = ", ".join(TYPES)
+_INSERT_MANY = f"INSERT INTO audit_events ({COLUMNS}) SELECT {COLUMNS} FROM {items(**TYPES)} ORDER BY n"  # noqa: S608 constants
+
 
 async def insert(connection: Connection, event: Event) -> None:
     """Append an event; its id is given by the database."""
     await connection.execute(
-        "INSERT INTO audit_events (at, action, outcome, actor, account_id, project, client_id, address, request_id) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        event.at,
-        event.action,
-        event.outcome,
-        event.actor,
-        event.account_id,
-        event.project,
-        event.client_id,
-        event.address,
-        event.request_id,
+        f"INSERT INTO audit_events ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",  # noqa: S608 constants
+        *event.values(),
     )
+
+
+def appended(first: int, source: str) -> str:
+    """Return SQL that appends an event for each row of a source, which may know the account if the event does not.
+
+    Args:
+        first: Number of the argument that `Event.values` begin with.
+        source: Name of what was done in the same statement, with a column `account_id`.
+    """
+    at, action, outcome, actor, account, *rest = (f"${number}" for number in range(first, first + len(TYPES)))
+    values = ", ".join((at, action, outcome, actor, f"coalesce({account}, {source}.account_id)", *rest))
+    return f"INSERT INTO audit_events ({COLUMNS}) SELECT {values} FROM {source}"  # noqa: S608 names and numbers
+
+
+async def insert_many(connection: Connection, events: Sequence[Event]) -> None:
+    """Append events in one statement and commit."""
+    await connection.execute(_INSERT_MANY, *map(list, zip(*(event.values() for event in events), strict=True)))
 
 
 async def fetch_page(connection: Connection, account_id: UUID | None, before_id: int, limit: int) -> list[Event]:

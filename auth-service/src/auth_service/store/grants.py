@@ -1,15 +1,18 @@
 """Grants in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
 
 from auth_service.model import Grant
+from auth_service.store import audit
+from auth_service.store.arrays import items
+from auth_service.store.audit import Event
 from runtime.postgres import Connection
 
 _RETURN = "g.id, g.account_id, (SELECT client_id FROM apps WHERE id = g.app_id) AS client_id, g.scopes, g.granted_at"
+_WANTED = items(account_id="uuid", app_id="uuid")
 
 
 def _from_record(row: Record) -> Grant:
@@ -17,37 +20,33 @@ def _from_record(row: Record) -> Grant:
 
 
 async def put(
-    connection: Connection, grant_id: UUID, account_id: UUID, app_id: UUID, scopes: Sequence[str], now: datetime
+    connection: Connection, grant_id: UUID, account_id: UUID, app_id: UUID, scopes: Sequence[str], event: Event
 ) -> Grant:
-    """Record consent, adding to what was granted before."""
+    """Record consent, adding to what was granted before, and append what is to be said of it."""
     row = await connection.fetchrow(
-        "INSERT INTO grants AS g (id, account_id, app_id, scopes, granted_at) VALUES ($1, $2, $3, $4, $5) "  # noqa: S608
-        "ON CONFLICT (account_id, app_id) DO UPDATE SET granted_at = excluded.granted_at, scopes = "
-        "ARRAY(SELECT DISTINCT scope FROM unnest(g.scopes || excluded.scopes) scope ORDER BY scope) "
-        f"RETURNING {_RETURN}",
+        "WITH given AS (INSERT INTO grants AS g (id, account_id, app_id, scopes, granted_at) "  # noqa: S608 constants
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account_id, app_id) DO UPDATE SET granted_at = excluded.granted_at, "
+        "scopes = ARRAY(SELECT DISTINCT scope FROM unnest(g.scopes || excluded.scopes) scope ORDER BY scope) "
+        f"RETURNING {_RETURN}), told AS ({audit.appended(6, 'given')}) SELECT * FROM given",
         grant_id,
         account_id,
         app_id,
         scopes,
-        now,
+        event.at,
+        *event.values(),
     )
     assert row is not None  # noqa: S101 an upsert returns its row
     return _from_record(row)
 
 
-async def fetch_of_app(connection: Connection, account_id: UUID, app_id: UUID) -> Grant | None:
-    """Return what a user has granted an app."""
-    row = await connection.fetchrow(
-        f"SELECT {_RETURN} FROM grants g WHERE g.account_id = $1 AND g.app_id = $2",  # noqa: S608 constant
-        account_id,
-        app_id,
+async def fetch_of_apps(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Grant]:
+    """Return what users have granted apps, by account and app; what there is."""
+    rows = await connection.fetch(
+        f"SELECT {_RETURN}, g.app_id FROM {_WANTED} "  # noqa: S608 constants
+        "JOIN grants g ON g.account_id = w.account_id AND g.app_id = w.app_id",
+        *zip(*wanted, strict=True),
     )
-    return _from_record(row) if row else None
-
-
-async def hold(connection: Connection, grant_id: UUID) -> bool:
-    """Keep a grant from being taken back until the transaction ends; False if it has been."""
-    return bool(await connection.fetchval("SELECT true FROM grants WHERE id = $1 FOR SHARE", grant_id))
+    return {(row["account_id"], row["app_id"]): _from_record(row) for row in rows}
 
 
 async def fetch_all(connection: Connection, account_id: UUID) -> list[Grant]:

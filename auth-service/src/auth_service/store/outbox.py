@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from auth_service.store import audit
+from auth_service.store.audit import Event
 from runtime.postgres import Connection
 
 
@@ -18,14 +20,19 @@ class Notice:
     attempts: int
 
 
-async def insert(connection: Connection, notice_id: UUID, message: dict[str, Any] | None, now: datetime) -> None:
-    """Add a notice, due at once."""
-    await connection.execute(
-        "INSERT INTO outbox (id, message, created_at, due_at) VALUES ($1, $2, $3, $3)",
-        notice_id,
-        None if message is None else json.dumps(message),
-        now,
-    )
+_INSERT = "INSERT INTO outbox (id, message, created_at, due_at) VALUES ($1, $2, $3, $3)"
+_INSERT_AND_TELL = f"WITH posted AS ({_INSERT} RETURNING NULL::uuid AS account_id) {audit.appended(4, 'posted')}"
+
+
+async def insert(
+    connection: Connection, notice_id: UUID, message: dict[str, Any] | None, now: datetime, event: Event | None = None
+) -> None:
+    """Add a notice, due at once, and with it the event that is to be said of it, if any."""
+    text = None if message is None else json.dumps(message)
+    if event is None:
+        await connection.execute(_INSERT, notice_id, text, now)
+    else:
+        await connection.execute(_INSERT_AND_TELL, notice_id, text, now, *event.values())
 
 
 async def fetch_due(connection: Connection, now: datetime, limit: int) -> list[Notice]:
