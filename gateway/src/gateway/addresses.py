@@ -5,12 +5,15 @@ X-Forwarded-Host and the like are never read.
 
 import re
 import secrets
+from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from multidict import MultiMapping
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _REQUEST_ID_BYTES = 12
+_REQUEST_IDS_AT_ONCE = 256
 _Address = IPv4Address | IPv6Address
 
 
@@ -23,6 +26,8 @@ class Addresses:
 
     def __init__(self, trusted_proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:
         self._trusted = trusted_proxies
+        # Proxies are few: saves a request that comes through one 2.5 of 5.8 µs.
+        self._proxy = lru_cache(maxsize=256)(self._parse_proxy)
 
     def identify(self, peer: str, headers: MultiMapping[str]) -> tuple[str, str]:
         """Return the client's address (empty if the socket has none) and the request id.
@@ -32,23 +37,27 @@ class Addresses:
             headers: As received.
         """
         if not self._trusted:
-            return peer, secrets.token_hex(_REQUEST_ID_BYTES)
-        address = _parse(peer)
-        if address is None or not self._trusts(address):
-            return peer, secrets.token_hex(_REQUEST_ID_BYTES)
+            return peer, next(_request_ids)
+        proxy = self._proxy(peer)
+        if proxy is None:
+            return peer, next(_request_ids)
         hops = ",".join(headers.getall("X-Forwarded-For", ())).split(",")
-        return str(self._walk(address, hops)), _request_id(headers.get("X-Request-Id", ""))
+        return str(self._walk(proxy, hops)), _request_id(headers.get("X-Request-Id", ""))
 
     def _walk(self, address: _Address, hops: list[str]) -> _Address:
         """Go from the nearest hop outwards while each is trusted; stop at the first that is not, or is no address."""
         for hop in reversed(hops):
-            if not self._trusts(address):
-                break
             outer = _parse(hop.strip())
             if outer is None:
                 break
             address = outer
+            if not self._trusts(address):
+                break
         return address
+
+    def _parse_proxy(self, peer: str) -> _Address | None:
+        address = _parse(peer)
+        return address if address is not None and self._trusts(address) else None
 
     def _trusts(self, address: _Address) -> bool:
         return any(address in network for network in self._trusted)
@@ -65,4 +74,15 @@ def _parse(text: str) -> _Address | None:
 
 
 def _request_id(given: str) -> str:
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(_REQUEST_ID_BYTES)
+    return given if _REQUEST_ID.fullmatch(given) else next(_request_ids)
+
+
+def _make_request_ids() -> Iterator[str]:
+    """Make ids of randomness that is fetched for many: 0.2 µs each, one by one 1.5 µs."""
+    length = 2 * _REQUEST_ID_BYTES
+    while True:
+        many = secrets.token_hex(_REQUEST_ID_BYTES * _REQUEST_IDS_AT_ONCE)
+        yield from (many[at : at + length] for at in range(0, len(many), length))
+
+
+_request_ids = _make_request_ids()

@@ -3,7 +3,7 @@
 The one place where exceptions become answers. `server` calls it; it knows dialects only as values.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +23,8 @@ from gateway.limits import Limit, Limits
 from gateway.observe import Observer, Outcome
 from gateway.origins import Origins
 from gateway.params import NOTHING, parse_query
-from gateway.render import error_reply, response
-from gateway.reply import Reply
+from gateway.render import answer, error_reply
+from gateway.reply import NO_HEADERS, Reply
 from gateway.routing import Match, RouteTable
 from gateway.settings import GatewaySettings
 from gateway.web import locale
@@ -50,7 +50,7 @@ class App:
     limits: Limits
     observer: Observer
 
-    async def handle(self, request: web.BaseRequest) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
         started = perf_counter()
         path = request.rel_url.raw_path
@@ -68,14 +68,12 @@ class App:
         )
         with bound(context):
             reply, outcome = await self._answer(request, match, call)
-            headers = {"X-Request-Id": request_id}
-            if match.dialect.cors:
-                headers["Vary"] = "Origin"
-                if "Origin" in request.headers:
-                    reply, outcome = await self._share(request, match, reply, outcome, headers)
-            answer = response(reply, headers)
+            permission, cors = NO_HEADERS, match.dialect.cors
+            if cors and "Origin" in request.headers:
+                reply, outcome, permission = await self._share(request, match, reply, outcome)
+            answered = answer(request, reply, request_id, cors=cors, permission=permission)
             self.observer.record(match, request.method, path, address, outcome, started)
-        return answer
+        return answered
 
     def _call(self, request: web.BaseRequest, match: Match) -> Call:
         limit = match.route.limit if match.route else Limit.ORDINARY
@@ -120,17 +118,16 @@ class App:
             return await (route.handler(call) if form is None else route.handler(call, form))
 
     async def _share(
-        self, request: web.BaseRequest, match: Match, reply: Reply, outcome: Outcome, headers: dict[str, str]
-    ) -> tuple[Reply, Outcome]:
+        self, request: web.BaseRequest, match: Match, reply: Reply, outcome: Outcome
+    ) -> tuple[Reply, Outcome, Mapping[str, str]]:
         """Let a page of a listed origin read the answer; its preflight becomes a 204 (Fetch, section 3.2.2)."""
         origin = request.headers["Origin"]
         if not await self.origins.allows(origin):
-            return reply, outcome
-        headers.update(origins.permit(origin))
+            return reply, outcome, NO_HEADERS
+        permission = origins.permit(origin)
         if request.method == "OPTIONS" and match.allow and "Access-Control-Request-Method" in request.headers:
-            headers.update(self.origins.preflight(match.allow))
-            return Reply(status=204), Outcome(204, 204, "ok")
-        return reply, outcome
+            return Reply(status=204), Outcome(204, 204, "ok"), permission | self.origins.preflight(match.allow)
+        return reply, outcome, permission
 
 
 async def _read(route: Route, call: Call) -> Any:
@@ -162,7 +159,8 @@ def _unless_away() -> Iterator[None]:
 
 def _user_agent(request: web.BaseRequest) -> str:
     """What the client calls itself, shortened; for people, in lists of their sessions."""
-    return "".join(filter(str.isprintable, request.headers.get("User-Agent", "")[:_MAX_USER_AGENT_LENGTH]))
+    given = request.headers.get("User-Agent", "")[:_MAX_USER_AGENT_LENGTH]
+    return given if given.isprintable() else "".join(filter(str.isprintable, given))
 
 
 def _host(request: web.BaseRequest) -> str:

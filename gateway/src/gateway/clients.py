@@ -1,12 +1,14 @@
 """The services as handlers call them: the generated stubs, and a second try where repeating does no harm.
 
-Every call carries our credential, the request id and the deadline of the request at hand (`runtime.grpc_client`).
+Every call carries our credential, the request id and the deadline of the request at hand (`runtime.grpc_client`). Whose
+a token is and what a profile holds is remembered (`kept`), if the operator has not switched that off; what acts on a
+token is checked by auth-service nevertheless.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -31,6 +33,7 @@ from gatepost.users.v1.locations_pb2_grpc import LocationServiceStub
 from gatepost.users.v1.pictures_pb2_grpc import PictureServiceStub
 from gatepost.users.v1.profiles_pb2 import GetProfileRequest, Profile
 from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
+from gateway.kept import Kept, token_name
 from gateway.recent import Recent
 from runtime.context import CallContext, bound
 from runtime.errors import GatepostError, Reason
@@ -52,6 +55,7 @@ class Clients:
         auth: Channel to auth-service.
         users: Channel to user-service.
         notify: Channel to notify-service.
+        kept: Remembers answers of the first two; None to ask every time.
         project_cache_seconds: How long what is known of a project is taken for true.
     """
 
@@ -61,10 +65,14 @@ class Clients:
         auth: grpc.aio.Channel,
         users: grpc.aio.Channel,
         notify: grpc.aio.Channel,
+        kept: Kept | None = None,
         project_cache_seconds: float = 0,
     ) -> None:
         self._channels = {"auth-service": auth, "user-service": users, "notify-service": notify}
         self._health = {name: HealthStub(channel).Check for name, channel in self._channels.items()}
+        self._kept = kept
+        if kept is not None:
+            auth, users = cast("tuple[grpc.aio.Channel, grpc.aio.Channel]", (kept.auth, kept.users))
         self.sign_in = SignInServiceStub(auth)
         self.tokens = TokenServiceStub(auth)
         self.accounts = AccountServiceStub(auth)
@@ -89,12 +97,27 @@ class Clients:
     async def authenticate(
         self, access_token: str, form: TokenForm.ValueType = TokenForm.TOKEN_FORM_PAIR
     ) -> AuthenticateResponse:
-        """TokenService.Authenticate."""
+        """TokenService.Authenticate, perhaps remembered; the answer is for reading only."""
+        if self._kept is None:
+            return await self._authenticate(access_token, form)
+        name, tokens = token_name(access_token, form), self._kept.tokens
+        return tokens.find(name) or await tokens.load(name, self._authenticate(access_token, form))
+
+    async def _authenticate(self, access_token: str, form: TokenForm.ValueType) -> AuthenticateResponse:
         return await _twice(self.tokens.Authenticate, AuthenticateRequest(access_token=access_token, form=form))
 
     async def profile(self, user_id: str, *, patient: bool = False) -> Profile:
-        """ProfileService.GetProfile; when patient, tried for seconds, since what led here cannot be done again."""
+        """ProfileService.GetProfile, perhaps remembered; the answer is for reading only.
+
+        When patient, tried for seconds, since what led here cannot be done again.
+        """
         patience = _PATIENT_SECONDS if patient else _QUICK_SECONDS
+        if self._kept is None:
+            return await self._get_profile(user_id, patience)
+        profiles = self._kept.profiles
+        return profiles.find(user_id) or await profiles.load(user_id, self._get_profile(user_id, patience))
+
+    async def _get_profile(self, user_id: str, patience: float) -> Profile:
         return (await _again(self.profiles.GetProfile, GetProfileRequest(user_id=user_id), patience)).profile
 
     async def app(self, client_id: str) -> App | None:
@@ -130,8 +153,15 @@ class Clients:
             answers = await asyncio.gather(*map(_serving, self._health.values()))
         return dict(zip(self._health, answers, strict=True))
 
+    def start(self) -> None:
+        """Begin to watch for changes of what is remembered; without it, it is remembered for a third of a second."""
+        if self._kept is not None:
+            self._kept.start()
+
     async def close(self) -> None:
         """Close the channels."""
+        if self._kept is not None:
+            await self._kept.stop()
         for channel in self._channels.values():
             await channel.close()
 

@@ -1,6 +1,7 @@
 """The composition root: what a gateway process is made of, read top to bottom."""
 
 import asyncio
+from functools import partial
 
 from gateway.addresses import Addresses
 from gateway.app import App
@@ -9,6 +10,7 @@ from gateway.dialect import Dialect
 from gateway.dialects import DIALECTS
 from gateway.documentation import documentation
 from gateway.house import house
+from gateway.kept import Kept
 from gateway.limits import Allowance, Limit, Limits
 from gateway.observe import Observer
 from gateway.origins import Origins
@@ -37,6 +39,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
     logs.configure(NAME, settings.log_level)
     log = logs.get_logger()
     clients = connect_services(settings)
+    clients.start()
     readiness = Readiness(lambda: clients.ready(settings.ready_timeout_seconds), settings.ready_cache_seconds)
     private = await metrics.serve(settings.gateway_metrics_listen, readiness.checks)
     listener = make_listener(settings, clients, readiness)
@@ -55,11 +58,23 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
 def connect_services(settings: GatewaySettings) -> Clients:
     """Make a channel to each service; nothing is opened before the first call."""
     keys = ServiceKeys(settings.service_key_list)
-    tls = Tls.from_settings(settings)
+    to = partial(connect, issuer=NAME, keys=keys, tls=Tls.from_settings(settings), coalescing=settings.coalescing)
+    auth = to(settings.auth_target, audience="auth-service")
+    users = to(settings.users_target, audience="user-service")
+    kept = None
+    if settings.cache_seconds:
+        kept = Kept(
+            auth=auth,
+            users=users,
+            credential=lambda service: (("authorization", f"Bearer {keys.mint(NAME, service)}"),),
+            seconds=settings.cache_seconds,
+            entries=settings.cache_entries,
+        )
     return Clients(
-        auth=connect(settings.auth_target, issuer=NAME, audience="auth-service", keys=keys, tls=tls),
-        users=connect(settings.users_target, issuer=NAME, audience="user-service", keys=keys, tls=tls),
-        notify=connect(settings.notify_target, issuer=NAME, audience="notify-service", keys=keys, tls=tls),
+        auth=auth,
+        users=users,
+        notify=to(settings.notify_target, audience="notify-service"),
+        kept=kept,
         project_cache_seconds=settings.project_cache_seconds,
     )
 

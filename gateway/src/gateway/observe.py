@@ -1,23 +1,21 @@
 """What is written down of each request: one log line and one observation. Never a query string, a body or a header."""
 
-from dataclasses import dataclass
 from time import perf_counter
 
-from prometheus_client import Histogram
+import msgspec
 
 from gateway.routing import Match
-from runtime.logs import get_logger
+from runtime.logs import Line, line_writer
+from runtime.metrics import Durations
 
-HTTP_SECONDS = Histogram(
+HTTP_SECONDS = Durations(
     "gatepost_http_seconds",
     "Time to answer a public request, by dialect, route (empty if unknown) and strict status.",
-    ["dialect", "route", "status"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    ("dialect", "route", "status"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a request ended.
 
     Args:
@@ -31,11 +29,23 @@ class Outcome:
     reason: str
 
 
+class _Line(Line, kw_only=True):
+    event: str = "request"
+    method: str
+    path: str
+    dialect: str
+    status: int
+    wire_status: int
+    reason: str
+    client_address: str
+    ms: float
+
+
 class Observer:
     """Writes it down."""
 
     def __init__(self) -> None:
-        self._log = get_logger()
+        self._write = line_writer()
 
     def record(self, match: Match, method: str, path: str, address: str, outcome: Outcome, started: float) -> None:
         """Record one request; call it inside the request's context, so that the line has its id.
@@ -50,15 +60,16 @@ class Observer:
         """
         seconds = perf_counter() - started
         dialect = match.dialect.name
-        HTTP_SECONDS.labels(dialect, match.route.path if match.route else "", outcome.status).observe(seconds)
-        self._log.info(
-            "request",
-            method=method,
-            path=path,
-            dialect=dialect,
-            status=outcome.status,
-            wire_status=outcome.wire_status,
-            reason=outcome.reason,
-            client_address=address,
-            ms=round(seconds * 1000, 2),
+        HTTP_SECONDS.observe(seconds, dialect, match.route.path if match.route else "", str(outcome.status))
+        self._write(
+            _Line(
+                method=method,
+                path=path,
+                dialect=dialect,
+                status=outcome.status,
+                wire_status=outcome.wire_status,
+                reason=outcome.reason,
+                client_address=address,
+                ms=round(seconds * 1000, 2),
+            )
         )

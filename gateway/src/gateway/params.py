@@ -84,7 +84,7 @@ def _parse_object(text: str, depth_limit: int) -> Values:
     if _deeper_than(text, depth_limit):
         raise _malformed("the body is nested too deeply")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = _decoder.decode(text)
     except (ValueError, RecursionError):
         raise _malformed("the body is not JSON") from None
     if not isinstance(value, dict):
@@ -101,6 +101,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise _malformed(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _deeper_than(text: str, limit: int) -> bool:

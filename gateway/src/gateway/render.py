@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
+from gateway.answer import JsonAnswer
 from gateway.call import Call
 from gateway.credentials import basic
 from gateway.dialect import Dialect, Failure, StatusMode
@@ -22,6 +23,8 @@ _HEADERS = {
     "Server": "gatepost",
 }
 _JSON = {**_HEADERS, "Content-Type": "application/json"}
+_JSON_LINES = "".join(f"{name}: {value}\r\n" for name, value in _JSON.items())
+_BODILESS_STATUSES = frozenset({204, 205, 304})
 _REDIRECTS = frozenset({302, 303})
 _RETRY_STATUSES = frozenset({429, 503})
 # RFC 6750 section 3.1: no error code when the request carried no token at all.
@@ -62,6 +65,31 @@ async def error_reply(dialect: Dialect, error: GatepostError, call: Call, allow:
         headers["X-Error"] = error.reason.value
     answer = Reply(status=status, json=written.json, body=written.body, headers=headers, cookies=written.cookies)
     return answer, strict
+
+
+def answer(
+    request: web.BaseRequest, reply: Reply, request_id: str, *, cors: bool, permission: Mapping[str, str]
+) -> web.StreamResponse:
+    """Make the answer to a request.
+
+    Args:
+        request: What is answered.
+        reply: With what.
+        request_id: Named in it.
+        cors: Whether the answer depends on who asks.
+        permission: Headers that let a page of another origin read it.
+    """
+    simple = reply.json is not None and not (permission or reply.headers or reply.cookies)
+    if (
+        simple
+        and request.version == HttpVersion11
+        and request.method != "HEAD"
+        and reply.status not in _BODILESS_STATUSES
+    ):
+        vary = "Vary: Origin\r\n" if cors else ""
+        return JsonAnswer(reply.status, f"{_JSON_LINES}X-Request-Id: {request_id}\r\n{vary}", _encode(reply.json))
+    vary_too = {"Vary": "Origin"} if cors else {}
+    return response(reply, {"X-Request-Id": request_id, **vary_too, **permission})
 
 
 def response(reply: Reply, more: Mapping[str, str]) -> web.Response:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-_NO_HEADERS: Mapping[str, str] = {}
+NO_HEADERS: Mapping[str, str] = {}
 # No script, no frame, nothing from elsewhere; a page's own stylesheet is a file of ours.
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -26,7 +26,7 @@ class Reply(msgspec.Struct, frozen=True):
     status: int = 200
     json: Any = None
     body: bytes = b""
-    headers: Mapping[str, str] = _NO_HEADERS
+    headers: Mapping[str, str] = NO_HEADERS
     cookies: tuple[str, ...] = ()
 
 

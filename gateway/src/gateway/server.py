@@ -22,7 +22,7 @@ _OLDEST_AIOHTTP = (3, 14, 4)
 # After the listener is closed, connections that are open may still carry a request that is on its way.
 _LINGER_SECONDS = 0.25
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class _Connection(web.RequestHandler):
@@ -122,7 +122,7 @@ class Listener:
             connection.setblocking(False)
             await asyncio.get_running_loop().connect_accepted_socket(self._server, connection)
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._at_work += 1
         try:
             answer = await self._handler(request)

@@ -54,6 +54,10 @@ class GatewaySettings(SharedSettings):
     project_cache_seconds: float = Field(
         2.0, ge=0, description="How long what is known of a project (branding, status modes) is kept."
     )
+    cache_seconds: float = Field(
+        30.0, ge=0, le=60, description="How long a checked token and a profile are kept, unless they change; 0: never."
+    )
+    cache_entries: int = Field(20_000, ge=1, description="Most tokens kept, and most profiles.")
     ready_cache_seconds: float = Field(0.5, ge=0, description="How long a readiness answer is kept.")
     ready_timeout_seconds: float = Field(0.5, gt=0, description="A service that takes longer is not ready.")
 

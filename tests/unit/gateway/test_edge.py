@@ -100,6 +100,38 @@ async def test_an_absolute_url_is_taken_by_its_path(gateway: LocalGateway) -> No
     assert b'"host":"elsewhere.example"' in answer
 
 
+@pytest.mark.parametrize("last", ["Connection: close", "Origin: https://elsewhere.example\r\nConnection: close"])
+@pytest.mark.parametrize("path", ["/toy/facts", "/toy/page", "/toy/nothing", "/toy/mine"])
+async def test_the_head_of_an_answer_is_the_same_whoever_writes_it(gateway: LocalGateway, path: str, last: str) -> None:
+    answer = await raw(gateway, f"GET {path} HTTP/1.1\r\nHost: x\r\n{last}\r\n\r\n".encode())
+    names = [line.split(b":")[0].decode() for line in answer.split(b"\r\n\r\n")[0].split(b"\r\n")[1:]]
+    own = {"Content-Security-Policy", "WWW-Authenticate"}
+    assert [name for name in names if name not in own] == [
+        "Cache-Control",
+        "Referrer-Policy",
+        "X-Content-Type-Options",
+        "Server",
+        "Content-Type",
+        "X-Request-Id",
+        "Vary",
+        "Content-Length",
+        "Date",
+        "Connection",
+    ]
+
+
+async def test_an_old_client_is_answered_by_its_version_and_let_go(gateway: LocalGateway) -> None:
+    answer = await raw(gateway, b"GET /toy/facts HTTP/1.0\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+
+
+async def test_requests_that_come_together_are_answered_in_their_order(gateway: LocalGateway) -> None:
+    heads = [f"GET /toy/of/{n}/x HTTP/1.1\r\nHost: x\r\n".encode() for n in range(3)]
+    answer = await raw(gateway, b"\r\n".join(heads) + b"Connection: close\r\n\r\n")
+    assert [answer.count(b"HTTP/1.1 200 OK"), answer.count(b"Connection: close")] == [3, 1]
+    assert sorted(range(3), key=lambda n: answer.index(b'"who":"%d"' % n)) == [0, 1, 2]
+
+
 async def test_two_hosts_are_refused(gateway: LocalGateway) -> None:
     answer = await raw(gateway, b"GET /toy/facts HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n")
     assert status(answer) == 400

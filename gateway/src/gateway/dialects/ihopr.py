@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any, Literal, NotRequired, TypedDict
 from uuid import uuid4
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gatepost.auth.v1.accounts_pb2 import Account, NewProfile, UpdateOwnAccountRequest, UpdateOwnAccountResponse
 from gatepost.auth.v1.projects_pb2 import SignInPolicy
@@ -28,6 +25,7 @@ from gateway.dialect import Dialect, Failure, Rendering, Route
 from gateway.fields import digits, email, text, text_or_int
 from gateway.guards import BEARER, CHALLENGE, CLIENT
 from gateway.limits import Limit
+from gateway.moments import microsecond, second
 from gateway.reply import Reply
 from runtime.errors import Reason, Rule, Violation
 
@@ -330,7 +328,7 @@ async def _tokens(call: Call, tokens: TokenSet, account: Account) -> Reply:
     return _success(
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
-        expires_at=_second(tokens.access_expire_time),
+        expires_at=second(tokens.access_expire_time),
         expires_in=tokens.expires_in,
         user=user,
     )
@@ -339,7 +337,7 @@ async def _tokens(call: Call, tokens: TokenSet, account: Account) -> Reply:
 async def _updated(call: Call, answer: UpdateOwnAccountResponse) -> Reply:
     user = _describe(answer.account, await call.clients.profile(answer.account.user_id))
     changed = [_WIRE_NAMES.get(name, name) for name in answer.changed if name != "password"]
-    updated = {name: user[name] for name in changed} | {"updated_at": _second(answer.update_time)}
+    updated = {name: user[name] for name in changed} | {"updated_at": second(answer.update_time)}
     return _success(user=user, updated=updated)
 
 
@@ -373,12 +371,8 @@ def _describe(account: Account, profile: Profile) -> dict[str, Any]:
         "mobile_number": profile.phone,
         "meta": profile.meta if profile.HasField("meta") else None,
         "role": account.role,
-        "created_at": f"{account.create_time.ToDatetime(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "created_at": microsecond(account.create_time),
     }
-
-
-def _second(moment: Timestamp) -> str:
-    return f"{moment.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 _INVALID = Rendering(422, "The given data was invalid.")

@@ -24,8 +24,6 @@ from gatepost.auth.v1.directory_pb2 import (
     RemoveAccountRequest,
 )
 from gatepost.auth.v1.forms_pb2 import TokenForm
-from gatepost.auth.v1.projects_pb2 import SignInPolicy
-from gatepost.auth.v1.sign_in_pb2 import SignInRequest
 from gatepost.users.v1.pictures_pb2 import PictureSize
 from gatepost.users.v1.profiles_pb2 import LookupProfileRequest, Profile
 from gateway.call import Call
@@ -196,22 +194,14 @@ async def _user_authenticate(call: Call, form: _Authenticate) -> Reply:
     project = await call.project()
     if _TELL_UNKNOWN in project.switches:
         await _account(call, form.username)
-    answer = await call.clients.directory.CheckPassword(
-        CheckPasswordRequest(api_key=form.api_key_token, login=form.username, password=form.password)
-    )
+    request = CheckPasswordRequest(api_key=form.api_key_token, login=form.username, password=form.password)
+    if _GIVE_SESSION in project.switches:
+        request.session_form = TokenForm.TOKEN_FORM_SESSION_KEY
+    answer = await call.clients.directory.CheckPassword(request)
     user = await _describe(call, answer.account)
-    if _GIVE_SESSION not in project.switches or project.sign_in_policy != SignInPolicy.SIGN_IN_POLICY_NONE:
+    token = answer.session.token
+    if not token:
         return await _success(call, user)
-    signed_in = await call.clients.sign_in.SignIn(
-        SignInRequest(
-            project=project.name,
-            form=TokenForm.TOKEN_FORM_SESSION_KEY,
-            login=form.username,
-            password=form.password,
-            single_step=True,
-        )
-    )
-    token = signed_in.result.session.token
     return await _success(call, user | {"session_token": token}, {"X-Session-Token": token})
 
 

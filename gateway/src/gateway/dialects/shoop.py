@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any, Literal, TypedDict
 from uuid import uuid4
 
 import msgspec
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gatepost.auth.v1.accounts_pb2 import Account, NewProfile
 from gatepost.auth.v1.forms_pb2 import TokenForm
@@ -33,6 +31,7 @@ from gateway.dialect import Dialect, Failure, Rendering, Route
 from gateway.fields import digits, email, number, text, text_or_int
 from gateway.guards import ANYONE, Guard
 from gateway.limits import Limit
+from gateway.moments import second
 from gateway.pictures import file_of
 from gateway.reply import Reply
 from runtime.errors import GatepostError, Reason, Rule, invalid, missing
@@ -437,16 +436,16 @@ async def _active_user(call: Call, found: AuthenticateResponse, profile: Profile
         "gcm_regid": "",
         "premium_end": None,
         "is_premium": "0",
-        "updated": _second(profile.update_time),
+        "updated": second(profile.update_time),
         "fb_uid": "null",  # as the wire's samples have it
-        "joined_date": _second(account.create_time),
+        "joined_date": second(account.create_time),
         "id_key": found.session.id,
         "longitude": str(profile.longitude) if profile.HasField("longitude") else None,
         "latitude": str(profile.latitude) if profile.HasField("latitude") else None,
         "id_location": str(profile.location_id) if profile.location_id else None,
         "status": "1",
         "app_version": None,
-        "last_activity": _second(found.session.last_use_time) if found.session.HasField("last_use_time") else None,
+        "last_activity": second(found.session.last_use_time) if found.session.HasField("last_use_time") else None,
         "buyer_poin": "0",
         "seller_poin": "0",
         "is_trusted": "1" if profile.badge else "0",
@@ -491,10 +490,6 @@ def _with_avatar(profile: Profile, avatar: str) -> str | None:
 
 def _said(message: str) -> Reply:
     return Reply(json={"status": 1, "message": message})
-
-
-def _second(moment: Timestamp) -> str:
-    return f"{moment.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 _TOKEN = Rendering(400, "Your token is invalid.")

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Literal, TypedDict
 
 from gatepost.auth.v1.accounts_pb2 import Account
@@ -17,6 +16,7 @@ from gateway.dialect import Dialect, Failure, Rendering, Route, StatusMode
 from gateway.fields import Takes, text, text_or_int
 from gateway.guards import ANYONE, CLIENT, Guard, bearer_token
 from gateway.limits import Limit
+from gateway.moments import second
 from gateway.reply import Reply
 from gateway.web import authorization
 from gateway.web.authorization import Ask, Decision, asked, proof_key
@@ -181,7 +181,7 @@ def _describe(call: Call, account: Account, profile: Profile, scopes: frozenset[
         user_birthdate=granted("birthdate", profile.birth_date),
         user_picture=picture,
         user_cover=cover,
-        user_registered=f"{account.create_time.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}",
+        user_registered=second(account.create_time),
         user_verified="1" if profile.badge else "0",
         user_relationship=granted("relationship", profile.relationship),
         user_biography=granted("biography", profile.biography),

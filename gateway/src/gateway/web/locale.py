@@ -67,7 +67,7 @@ def ngettext(singular: str, plural: str, number: int) -> str:
 
 
 def _asked(call: Call) -> str:
-    found = _ASKED.search(call.target)
+    found = _ASKED.search(call.target) if "lang=" in call.target else None
     return found[1] if found else ""
 
 
