@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := runtime proto user-service notify-service auth-service gateway cli
+PACKAGES := runtime proto user-service notify-service auth-service gateway all-in-one cli
 SOURCES := $(addsuffix /src,$(filter-out proto,$(PACKAGES)))
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input
 TESTS ?= tests

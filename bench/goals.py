@@ -18,6 +18,8 @@ CHEAP_P95_MS = 5.0
 IDLE_MEMORY_MB = 250.0
 IDLE_CPU_SHARE = 0.01
 SECOND_START_SECONDS = 3.0
+GROWTH = 1.2
+"""How many times its cost with a thousand users a request may cost with ten million."""
 
 POST_RPC_SCRIPT_SIGNATURE = {"http_post": 1.0, "rpc": 1.0, "script": 1.0, "signature": 1.0}
 

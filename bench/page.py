@@ -5,6 +5,7 @@ from statistics import median
 
 from bench import goals
 from bench.goals import GOALS
+from bench.instances import SERVICES, share
 from bench.results import Entrants, Results
 from bench.rounds import Round, Subject
 from bench.verdict import Figure, Verdict
@@ -23,7 +24,9 @@ def lines(results: Results, verdicts: Sequence[Verdict], missed: Sequence[str], 
     yield f"![CPU time of one operation]({picture})\n\n## Workloads\n"
     yield from _table(_HEAD, (_workload_row(verdict, results.ours.rounds[verdict.workload]) for verdict in verdicts))
     yield "\nIn brackets: least and most of the rounds. The limit of the two that hash is hashes per second, of the"
-    yield "others CPU µs.\n\n## Goals missed by more than the noise\n"
+    yield "others CPU µs.\n"
+    yield from _installable(results, verdicts)
+    yield "\n## Goals missed by more than the noise\n"
     yield from ([f"- {miss}" for miss in missed] or ["none"])
     yield "\n## Where our CPU time goes, µs of one operation\n"
     yield from _split(results.ours)
@@ -34,6 +37,8 @@ def lines(results: Results, verdicts: Sequence[Verdict], missed: Sequence[str], 
         yield "\n## Peers, each with the password hash it has by itself\n"
         yield from _peers(results.defaults)
     yield from _small_and_quick(results)
+    if results.instances.two:
+        yield from _instances(results)
 
 
 def _about(results: Results) -> Iterable[str]:
@@ -62,6 +67,17 @@ def _ceilings(results: Results) -> Iterable[str]:
     )
 
 
+def _installable(results: Results, verdicts: Sequence[Verdict]) -> Iterable[str]:
+    """Yield how the workloads that hash stand to what can be had without a compiler, where that is not the limit."""
+    if results.installable_hasher == results.best_hasher:
+        return
+    limit = median(s.per_second for s in results.ceilings["hash_installable"])
+    ratios = ", ".join(f"{v.workload} {_shown(v.installable)}" for v in verdicts if v.installable)
+    yield f"That limit is {results.best_hasher}."
+    yield f"The best that registries offer ready-made is {results.installable_hasher}, {limit:.0f} per s."
+    yield f"Ratio to it: {ratios}."
+
+
 def _small_and_quick(results: Results) -> Iterable[str]:
     yield "\n## Small and quick\n"
     yield from _table(
@@ -76,6 +92,26 @@ def _small_and_quick(results: Results) -> Iterable[str]:
         ),
     )
     yield "\nIdle memory by process: " + ", ".join(f"{name} {value:.0f} MB" for name, value in results.memory.items())
+
+
+def _instances(results: Results) -> Iterable[str]:
+    one, two = results.instances.one, results.instances.two
+    yield "\n## Two gateways, two auth-services, two user-services against one of each\n"
+    yield from _table(
+        ("workload", "CPU µs, one", "CPU µs, two", "ratio", *(f"share of the less busy {name}" for name in SERVICES)),
+        (
+            (
+                name,
+                f"{(alone := median(r.cpu_us for r in one[name])):.0f}",
+                f"{(both := median(r.cpu_us for r in rounds)):.0f}",
+                f"{both / alone:.2f}",
+                *(f"{share(rounds, service):.0%}" for service in SERVICES),
+            )
+            for name, rounds in two.items()
+        ),
+    )
+    yield f"\nOne of each keeps the {results.facts['cores']} cores here busy already: two answer no more requests."
+    yield "A ratio of 1 says that on idle cores they would, as many times more as there are more of them."
 
 
 def _workload_row(verdict: Verdict, rounds: Sequence[Round]) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ def _document(results: Results, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "ceilings": {part: [asdict(s) for s in found] for part, found in results.ceilings.items()},
         "hashers": {name: asdict(sample) for name, sample in results.hashers.items()},
         "best_hasher": results.best_hasher,
+        "installable_hasher": results.installable_hasher,
         "peers": entrants(results.peers),
         "peers_with_own_defaults": entrants(results.defaults),
         "saturated_p95_ms": results.saturated_p95,
@@ -72,6 +73,10 @@ def _document(results: Results, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "memory_mb": results.memory,
         "memory_after_mb": results.memory_after_mb,
         "starts_seconds": results.starts,
+        "instances": {
+            "one": {name: [r.document() for r in rounds] for name, rounds in results.instances.one.items()},
+            "two": {name: [r.document() for r in rounds] for name, rounds in results.instances.two.items()},
+        },
         "remarks": results.remarks,
         "seconds": results.seconds,
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.ceilings.measure import Sample
+from bench.instances import Compared
 from bench.rounds import Round, Subject
 from bench.verdict import Verdict, judge
 
@@ -84,13 +85,15 @@ class Results:
         facts: about the machine.
         ours: our stack.
         ceilings: rounds of each part.
-        hashers: each hasher's share in one comparison, and `best_hasher`, which is the limit.
+        hashers: each hasher in one comparison; `best_hasher` is the limit, `installable_hasher` the best of those that
+            need no compiler.
         peers: hashing as we do.
         defaults: hashing as they do by themselves; in a full run.
         saturated_p95: milliseconds of cheap calls while the hash pool is saturated, by round.
         idle_cpu_share: of one core, while nobody asks.
         memory: of our stack when it has just started, in MB by process; `memory_after_mb`: all of it, at the end.
         starts: seconds of the `first` and the `second` start.
+        instances: one of each service against two of each; in a full run.
         remarks: what makes the figures doubtful.
     """
 
@@ -100,6 +103,7 @@ class Results:
     ceilings: dict[str, list[Sample]] = field(default_factory=dict)
     hashers: dict[str, Sample] = field(default_factory=dict)
     best_hasher: str = ""
+    installable_hasher: str = ""
     peers: Entrants = field(default_factory=Entrants)
     defaults: Entrants = field(default_factory=Entrants)
     saturated_p95: list[float] = field(default_factory=list)
@@ -107,6 +111,7 @@ class Results:
     memory: dict[str, float] = field(default_factory=dict)
     memory_after_mb: float = 0.0
     starts: dict[str, float] = field(default_factory=dict)
+    instances: Compared = field(default_factory=Compared)
     remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
 

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from uuid import UUID
 
-from bench import load, machine
+from bench import instances, load, machine
 from bench.ceilings.measure import PARTS, QUICK_PARTS, Ceilings
 from bench.goals import GOALS
 from bench.load import Outcome, Plan
@@ -62,19 +63,26 @@ class Run:
     async def _with_our_stack(self, servers: Servers, ceilings: Ceilings) -> Results:
         self._say("starting our stack")
         ours = await Stack.start(self._folder / "data")
+        size = Size(self._extent.users, self._extent.tokens, CALLERS, hash_callers(machine.cores()))
+        ids: dict[str, list[UUID]] = {}
         try:
-            results = await self._measure(ours, servers, ceilings)
+            results = await self._measure(ours, size, ids, servers, ceilings)
         finally:
             await ours.stop()
         self._say("starting our stack once more")
         results.starts["second"] = await second_start_seconds(self._folder / "data")
+        if self._extent.full:
+            self._say("two of each service")
+            results.instances = await instances.compare(ours, ids, size, self._extent.seconds, self._say)
         return results
 
-    async def _measure(self, ours: Stack, servers: Servers, ceilings: Ceilings) -> Results:
+    async def _measure(
+        self, ours: Stack, size: Size, ids: dict[str, list[UUID]], servers: Servers, ceilings: Ceilings
+    ) -> Results:
         extent = self._extent
         async with AsyncExitStack() as stack:
-            size = Size(extent.users, extent.tokens, CALLERS, hash_callers(machine.cores()))
-            workloads = Workloads(ours, await stack.enter_async_context(open_seeder(ours)), size)
+            seeder = await stack.enter_async_context(open_seeder(ours))
+            workloads = Workloads(ours, seeder, size)
             names = [*GOALS, *(_EXTRAS if extent.full else ())]
             subject = Subject("gatepost", ours.group, {name: workloads.maker(name) for name in names})
             results = Results(extent, machine.facts(), subject)
@@ -85,8 +93,10 @@ class Run:
             self._say("comparing the hashers")
             results.hashers = await ceilings.find_best_hasher(min(extent.seconds, 2))
             results.best_hasher = ceilings.best_hasher.name
+            results.installable_hasher = ceilings.installable_hasher.name
             self._say(f"seeding {extent.users} users")
             await workloads.prepare()
+            ids |= seeder.ids
             results.peers = await self._entrants(stack, servers, defaults=False)
             for number in range(extent.rounds):
                 if self._over(number, extent.second_until, results, "one round only"):

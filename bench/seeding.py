@@ -52,7 +52,11 @@ def address(number: int, project: str = PROJECT) -> str:
 
 
 class Seeder:
-    """Fills one stack. Made by `open_seeder`."""
+    """Fills one stack. Made by `open_seeder`.
+
+    Attributes:
+        ids: of the people made so far, by project.
+    """
 
     def __init__(self, stack: Stack, auth: Database, users: asyncpg.Connection, valkey: Valkey, keys: KeyRing) -> None:
         self._stack = stack
@@ -64,7 +68,7 @@ class Seeder:
         self._challenges = Challenges(
             valkey, keys, SystemClock(), Limiter(valkey), max_tries=5, failures=failures, per_address=failures
         )
-        self._people: dict[str, list[UUID]] = {}
+        self.ids: dict[str, list[UUID]] = {}
 
     async def people(self, project: str, count: int) -> None:
         """Make users with the one password, an address and a profile; the first `count` of the project."""
@@ -92,26 +96,23 @@ class Seeder:
             )
             await connection.execute("ANALYZE")
         await self._profiles(owner, ids, now)
-        self._people[project] = ids
+        self.ids[project] = ids
 
     async def sessions(self, numbers: Sequence[int]) -> list[Tokens]:
         """Open a session of a pair for each of these users of the project."""
-        app, ids = await self._app(self._stack.app.client_id), self._people[PROJECT]
+        app, ids = await self._app(self._stack.app.client_id), self.ids[PROJECT]
         rows = [(uuid4(), ids[number], secrets.token_bytes(16), secrets.token_bytes(32), None) for number in numbers]
         await self._insert_sessions(app, rows, TokenForm.PAIR)
-        until = datetime.now(UTC) + _DAY
-        return [
-            Tokens(
-                session,
-                self._codec.mint(Kind.ACCESS, session, salt, 1, until),
-                self._codec.mint(Kind.REFRESH, session, salt, 1),
-            )
-            for session, _, salt, _, _ in rows
-        ]
+        return [self.tokens(session, salt) for session, _, salt, _, _ in rows]
+
+    def tokens(self, session: UUID, salt: bytes) -> Tokens:
+        """Return the first tokens of a session of a pair that is there."""
+        access = self._codec.mint(Kind.ACCESS, session, salt, 1, datetime.now(UTC) + _DAY)
+        return Tokens(session, access, self._codec.mint(Kind.REFRESH, session, salt, 1))
 
     async def single_tokens(self, numbers: Sequence[int]) -> list[str]:
         """Open a session of one token (Sngine's) for each of these users of the project."""
-        app, ids = await self._app(self._stack.app.client_id), self._people[PROJECT]
+        app, ids = await self._app(self._stack.app.client_id), self.ids[PROJECT]
         tokens = [secrets.token_hex(32) for _ in numbers]
         rows = [
             (
@@ -129,7 +130,7 @@ class Seeder:
     async def codes(self, count: int, form: TokenForm) -> list[str]:
         """Issue one-time codes, each for the next user of the project."""
         app, now = await self._app(self._stack.app.client_id), datetime.now(UTC)
-        ids = self._people[PROJECT]
+        ids = self.ids[PROJECT]
         async with self._auth.acquire() as connection:
             account = await accounts.fetch(connection, ids[0])
         assert account is not None  # noqa: S101 made above
@@ -142,7 +143,7 @@ class Seeder:
 
     async def challenges(self, count: int) -> list[tuple[str, str]]:
         """Open mailed-code challenges of the OTP project; return handle and code of each."""
-        app, ids = await self._app(self._stack.otp_app.client_id), self._people[OTP_PROJECT]
+        app, ids = await self._app(self._stack.otp_app.client_id), self.ids[OTP_PROJECT]
         entry = Entry(app.project, app, TokenForm.PAIR)
         made = []
         for number in range(count):

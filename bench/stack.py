@@ -4,9 +4,12 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
+
+import psutil
 
 from bench import cache, children
 from bench.accounting import Group, spent
@@ -54,6 +57,7 @@ class Stack:
         app: of the project with passwords.
         otp_app: of a project whose people sign in by mailed codes.
         start_seconds: the first start, which makes the databases.
+        settings: in the environment of each command.
     """
 
     folder: Path
@@ -64,6 +68,7 @@ class Stack:
     app: App
     otp_app: App
     start_seconds: float
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
@@ -71,9 +76,9 @@ class Stack:
         return self.url.removeprefix("http://")
 
     @classmethod
-    async def start(cls, folder: Path) -> Self:
-        """Start it with two projects and an app in each."""
-        seconds = await _up(folder)
+    async def start(cls, folder: Path, **settings: str) -> Self:
+        """Start it with two projects and an app in each; keywords are settings."""
+        seconds = await _up(folder, (), settings)
         try:
             await _command(folder, "project", "create", PROJECT)
             await _command(folder, "project", "create", OTP_PROJECT, "--sign-in", "otp")
@@ -84,11 +89,18 @@ class Stack:
             await _command(folder, "down")
             raise
         dsns, url, valkey_url = state["dsns"], state["url"], state["valkey_url"]
-        return cls(folder, url, dsns, valkey_url, _group(state), app, otp_app, seconds)
+        return cls(folder, url, dsns, valkey_url, _group(state), app, otp_app, seconds, settings)
 
     async def stop(self) -> None:
         """Stop it."""
         await _command(self.folder, "down")
+
+    async def again(self, *options: str) -> Self:
+        """Start it once more after it was stopped, with other options of `gatepost up`; return it as it is now."""
+        seconds = await _up(self.folder, options, self.settings)
+        state = _state(self.folder)
+        group = _group(state)
+        return replace(self, url=state["url"], dsns=state["dsns"], group=group, start_seconds=seconds)
 
     async def idle_cpu_share(self, seconds: float) -> float:
         """Return the part of one core that it uses while nobody asks."""
@@ -99,20 +111,20 @@ class Stack:
 
 async def second_start_seconds(folder: Path) -> float:
     """Start a stopped stack once more and stop it; return how long the start took."""
-    seconds = await _up(folder)
+    seconds = await _up(folder, (), {})
     await _command(folder, "down")
     return seconds
 
 
-async def _up(folder: Path) -> float:
+async def _up(folder: Path, options: Sequence[str], settings: Mapping[str, str]) -> float:
     began = time.perf_counter()
-    await _command(folder, "up", "--detach", "--port", "0")
+    await _command(folder, "up", "--detach", "--port", "0", *options, **settings)
     return time.perf_counter() - began
 
 
-async def _command(folder: Path, *arguments: str) -> dict[str, Any]:
+async def _command(folder: Path, *arguments: str, **settings: str) -> dict[str, Any]:
     lifted = dict.fromkeys(_LIFTED, "1000000000")
-    environment = lifted | _LIVES | _QUIET | {"GATEPOST_DATA_DIR": str(folder)}
+    environment = lifted | _LIVES | _QUIET | settings | {"GATEPOST_DATA_DIR": str(folder)}
     command = [sys.executable, "-m", "gatepost_cli", *arguments, "--json"]
     answer: dict[str, Any] = json.loads(await children.run(command, environment=environment, folder=cache.ROOT) or "{}")
     return answer
@@ -129,4 +141,8 @@ def _group(state: dict[str, Any]) -> Group:
         f"{process['name']} {process['index']}" if process["name"] in several else process["name"]: process["pid"]
         for process in state["processes"]
     }
-    return Group(pids | {"supervisor": state["supervisor_pid"]}, alone=frozenset({"supervisor"}))
+    supervisor = state["supervisor_pid"]
+    # Services are forks of a process that the state does not name.
+    others = {child.pid for child in psutil.Process(supervisor).children()} - set(pids.values())
+    forking = dict.fromkeys(("fork-server",), others.pop()) if others else {}
+    return Group(pids | forking | {"supervisor": supervisor}, alone=frozenset({"supervisor", "fork-server"}))

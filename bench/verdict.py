@@ -42,6 +42,7 @@ class Verdict:
         cpu_us: of one operation.
         errors: of all rounds.
         misses: goals that are missed, in words.
+        installable: the ratio to the best hasher that needs no compiler; None for what does not hash.
     """
 
     workload: str
@@ -52,6 +53,7 @@ class Verdict:
     cpu_us: Figure
     errors: int
     misses: Sequence[str]
+    installable: Figure | None = None
 
     def line(self) -> str:
         """Return the one line of a quick run."""
@@ -93,7 +95,8 @@ def judge(
     if _errors(rounds):
         misses.append(f"{_errors(rounds)} errors: {next((r.sample for r in rounds if r.sample), 'connections lost')}")
     cpu = figure([r.cpu_us for r in rounds])
-    return Verdict(workload, ratio, limit, peer_ratio, peer, cpu, _errors(rounds), misses)
+    installable = _to_loop(rounds, ceilings.get("hash_installable", ())) if goal and goal.hashes else None
+    return Verdict(workload, ratio, limit, peer_ratio, peer, cpu, _errors(rounds), misses, installable)
 
 
 def _to_limit(
@@ -102,11 +105,15 @@ def _to_limit(
     if goal is None or not set(goal.parts or {"hash": 1}) <= {part for part, found in ceilings.items() if found}:
         return None, 0.0
     if goal.hashes:
-        limit = median(sample.per_second for sample in ceilings["hash"])
-        pairs = zip(rounds, ceilings["hash"], strict=False)  # each with the loop of its own round
-        return figure([found.per_second / bare.per_second for found, bare in pairs]), limit
+        return _to_loop(rounds, ceilings["hash"]), median(sample.per_second for sample in ceilings["hash"])
     limit = sum(share * median(s.cpu_us for s in ceilings[part]) for part, share in goal.parts.items())
     return figure([limit / r.cpu_us for r in rounds]), limit
+
+
+def _to_loop(rounds: Sequence[Round], loops: Sequence[Sample]) -> Figure | None:
+    """Compare each round with the bare loop of its own round; None without one."""
+    ratios = [found.per_second / bare.per_second for found, bare in zip(rounds, loops, strict=False)]
+    return figure(ratios) if ratios else None
 
 
 def _errors(rounds: Sequence[Round]) -> int:

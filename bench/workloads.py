@@ -76,6 +76,10 @@ class Workloads:
         """Make users and the tokens that are used again and again."""
         await self._seeder.people(PROJECT, self._size.users)
         await self._seeder.people(OTP_PROJECT, min(self._size.users, 2000))
+        await self.prepare_tokens()
+
+    async def prepare_tokens(self) -> None:
+        """Make the tokens alone, for people who are there already."""
         numbers = [number % self._size.users for number in range(self._size.tokens)]
         self._tokens = await self._seeder.sessions(numbers)
         self._singles = await self._seeder.single_tokens(numbers)

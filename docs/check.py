@@ -9,7 +9,7 @@ from generate import DOCS, render
 
 ROOT = DOCS.parent
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-_FOLDERS = "gateway|auth-service|user-service|notify-service|proto|runtime|cli|deploy|tests|bench|docs"
+_FOLDERS = "gateway|auth-service|user-service|notify-service|all-in-one|proto|runtime|cli|deploy|tests|bench|docs"
 _PATH = re.compile(rf"`((?:{_FOLDERS})/[\w./-]*)`")
 
 

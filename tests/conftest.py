@@ -39,6 +39,8 @@ STACK_SETTINGS = {
     "GATEPOST_SIGN_IN_FAILURES_PER_ADDRESS": "1000000",
 }
 
+PLAIN_SETTINGS = {"GATEPOST_COALESCING": "false", "GATEPOST_CACHE_SECONDS": "0"}
+
 
 def inherited_environment() -> dict[str, str]:
     """Return our environment without any setting of Gatepost's."""
@@ -193,7 +195,11 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 @pytest.fixture(scope="session")
 def stack(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
-    """Return this worker's running stack. Tests share it: each makes its own project, or its own users."""
-    shared = make_stack()
-    shared.up()
+    """Return this worker's running stack. Tests share it: each makes its own project, or its own users.
+
+    With GATEPOST_TEST_SINGLE_PROCESS=1 its services are one process, with GATEPOST_TEST_PLAIN=1 nothing goes together
+    and nothing is remembered.
+    """
+    shared = make_stack(**(PLAIN_SETTINGS if os.environ.get("GATEPOST_TEST_PLAIN") == "1" else {}))
+    shared.up(*(["--single-process"] if os.environ.get("GATEPOST_TEST_SINGLE_PROCESS") == "1" else []))
     return shared

@@ -34,6 +34,15 @@ async def everything(tell: Tell) -> list[str]:
     return failures
 
 
+async def generator(tell: Tell) -> str:
+    """Install the load generator if it is missing; return why it could not be, in words."""
+    try:
+        await _wrk(tell)
+    except (RuntimeError, TimeoutError, OSError) as error:
+        return str(error)
+    return ""
+
+
 async def _wrk(tell: Tell) -> None:
     if shutil.which("wrk"):
         return

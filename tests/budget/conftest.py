@@ -1,4 +1,4 @@
-"""A stack of its own for counting: what its gateway remembers stays known for as long as that takes."""
+"""A stack of its own for counting: its gateway knows projects for as long as that takes, and remembers nobody."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -11,7 +11,7 @@ from conftest import GatepostStack
 
 @pytest.fixture(scope="session")
 def counted_stack(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
-    stack = make_stack(GATEPOST_PROJECT_CACHE_SECONDS="3600")
+    stack = make_stack(GATEPOST_PROJECT_CACHE_SECONDS="3600", GATEPOST_CACHE_SECONDS="0")
     stack.up()
     return stack
 

@@ -6,15 +6,17 @@ from conftest import GatepostStack
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 ANSWER_SECONDS = 10
+CHANGES = "gatepost.runtime.v1.ChangeService"
 SERVICES = {
-    "auth-service": {
+    "auth-service": {CHANGES}
+    | {
         f"gatepost.auth.v1.{name}Service"
         for name in (
             *("Project", "App", "OwnApp", "ApiKey", "Directory", "Account", "Link"),
             *("SignIn", "Token", "Grant", "Key", "Audit"),
         )
     },
-    "user-service": {f"gatepost.users.v1.{name}Service" for name in ("Profile", "Picture", "Location")},
+    "user-service": {CHANGES} | {f"gatepost.users.v1.{name}Service" for name in ("Profile", "Picture", "Location")},
     "notify-service": {"gatepost.notify.v1.MessageService", "gatepost.notify.v1.DeviceService"},
 }
 

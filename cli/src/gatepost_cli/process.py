@@ -11,20 +11,40 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from gatepost_cli.program import Program
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 POLL_SECONDS = 0.02
 KILL_SECONDS = 6.0  # an immediate shutdown of PostgreSQL gives its backends five seconds
+UMASK = 0o077
 Output = int | IO[Any]
 
 
-async def spawn(program: Program, output: Output) -> Process:
+class Running(Protocol):
+    """A process under way: asyncio's `Process`, or a fork of the fork server."""
+
+    pid: int
+    stdout: asyncio.StreamReader | None
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, or minus the signal that ended it; None while it runs."""
+
+    async def wait(self) -> int:
+        """Return the exit status when it has ended."""
+
+    def send_signal(self, signal: int) -> None:
+        """Send it a signal; ProcessLookupError when it is gone."""
+
+
+async def spawn(program: Program, output: Output, *, descriptors: Sequence[int] = ()) -> Process:
     """Start the program with stdout and stderr going to `output`. Call it from the main thread.
+
+    It inherits `descriptors` besides.
 
     The kernel ties a child to the thread that forked it, not to the process. A caller that uses gRPC must set
     GRPC_ENABLE_FORK_SUPPORT=0 before it imports it: gRPC's own fork handlers can kill the child.
@@ -41,8 +61,9 @@ async def spawn(program: Program, output: Output) -> Process:
         stderr=STDOUT,
         env=program.environment,
         process_group=0,
-        umask=0o077,
-        preexec_fn=_signalled_when_we_die(program.stop_signal),
+        umask=UMASK,
+        pass_fds=descriptors,
+        preexec_fn=signalled_when_we_die(program.stop_signal),
         **(account.forked() if account else {}),
     )
 
@@ -53,7 +74,7 @@ async def until_ready(program: Program) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def stop(program: Program, process: Process) -> None:
+async def stop(program: Program, process: Running) -> None:
     """Ask for an orderly stop, wait for the grace period, then kill. Returns when the process is gone."""
     if process.returncode is not None:
         return
@@ -65,7 +86,7 @@ async def stop(program: Program, process: Process) -> None:
         await kill(program, process)
 
 
-async def kill(program: Program, process: Process) -> None:
+async def kill(program: Program, process: Running) -> None:
     """End the process and its process group now. Returns when the process is gone."""
     if process.returncode is not None:
         return
@@ -78,7 +99,8 @@ async def kill(program: Program, process: Process) -> None:
     await process.wait()
 
 
-def _signalled_when_we_die(death_signal: signal.Signals) -> Callable[[], None] | None:
+def signalled_when_we_die(death_signal: signal.Signals) -> Callable[[], None] | None:
+    """Return what a child calls first, so that the kernel sends it the signal when this process dies."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

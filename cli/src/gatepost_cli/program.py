@@ -22,6 +22,7 @@ class Program:
         name: the process's name in the answer of `gatepost status`.
         index: which of several instances this is, from 0.
         argv: the command line, without secrets: every account of the machine can read it.
+        module: the Python package that the command line runs with `-m`, for the fork server; empty for other programs.
         environment: the complete environment.
         address: where it listens: `host:port`, or the path of a socket.
         metrics: base URL of its metrics listener, without a trailing slash, or None.
@@ -31,11 +32,13 @@ class Program:
         grace_seconds: how long an orderly stop may take.
         prepare: awaited before every start: clears what an earlier run left.
         ready: awaited until it answers True; raises CommandFailed when waiting is pointless.
+        holds: what it runs, each described as the program that it would be by itself; empty when it is one thing.
     """
 
     name: str
     index: int = 0
     argv: tuple[str, ...]
+    module: str = ""
     environment: Mapping[str, str] = field(repr=False)
     address: str
     metrics: str | None = None
@@ -45,6 +48,7 @@ class Program:
     grace_seconds: float = 10.0
     ready: Callable[[], Awaitable[bool]]
     prepare: Callable[[], Awaitable[None]] = _nothing
+    holds: tuple["Program", ...] = ()
 
     @property
     def label(self) -> str:

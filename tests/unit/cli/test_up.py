@@ -117,6 +117,20 @@ def ended(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+def memory_of(pid: int) -> bytes:
+    """Return everything that a process may write to."""
+    found = b""
+    maps = Path(f"/proc/{pid}/maps").read_text("ascii").splitlines()
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in maps:
+            span, modes, *_ = line.split()
+            if modes.startswith("rw"):
+                start, end = (int(part, 16) for part in span.split("-"))
+                memory.seek(start)
+                found += memory.read(end - start)
+    return found
+
+
 def test_detached_up_returns_when_everything_is_ready(command: Command) -> None:
     answer = command.up("--auth", "2", "--gateways", "2")
     assert answer["ready"]
@@ -166,6 +180,34 @@ def test_a_killed_service_is_started_again_at_the_same_address(command: Command,
     eventually(lambda: by_name(command.status(), "auth-service")["pid"] not in {None, before["pid"]})
     after = eventually(lambda: (now := command.status())["ready"] and by_name(now, "auth-service"))
     assert after["address"] == before["address"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="services are forked on Linux only")
+def test_services_are_started_again_when_the_process_they_are_forked_from_is_killed(
+    command: Command, eventually: Eventually
+) -> None:
+    before = {each["pid"] for each in command.up()["processes"]}
+    (fork_server,) = command.supervisor().children()
+    fork_server.kill()
+    eventually(lambda: all(ended(psutil.Process(pid)) for pid in before if psutil.pid_exists(pid)))
+    after = eventually(lambda: (now := command.status())["ready"] and now["processes"])
+    assert before.isdisjoint(each["pid"] for each in after)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="services are forked on Linux only")
+def test_a_service_has_nothing_of_the_environment_of_another(command: Command) -> None:
+    answer = command.up()
+    (secrets,) = (json.loads(path.read_text("utf-8")) for path in command.data_dir.glob("secrets.json"))
+    key = secrets["master_key"].encode()
+    memory = {name: memory_of(by_name(answer, name)["pid"]) for name in ("auth-service", "gateway")}
+    assert key in memory["auth-service"]
+    assert key not in memory["gateway"]
+
+
+def test_services_can_be_started_without_forks(command: Command) -> None:
+    command.up("--no-fork")
+    assert len(command.supervisor().children()) == len(SERVICES)
+    assert command.run("down").returncode == 0
 
 
 def test_services_end_when_the_supervisor_is_killed(command: Command, eventually: Eventually) -> None:

@@ -16,9 +16,10 @@ from gatepost_cli import console, data_dir, databases, detach, ports, secrets_fi
 from gatepost_cli.account import unprivileged
 from gatepost_cli.commands.options import DataDirOption, JsonOption
 from gatepost_cli.embedded import postgres, run_folder, valkey
+from gatepost_cli.errors import CommandFailed
 from gatepost_cli.program import Program
-from gatepost_cli.supervisor import remains
-from gatepost_cli.supervisor.plan import Plan, Wanted, grace_seconds, plan
+from gatepost_cli.supervisor import forks, remains
+from gatepost_cli.supervisor.plan import STAGES, Plan, Wanted, grace_seconds, plan
 from gatepost_cli.supervisor.stages import Supervisor
 
 CONNECTIONS_PER_SERVICE = 30
@@ -37,11 +38,22 @@ def up(
     auth: Instances = 1,
     users: Instances = 1,
     notify: Instances = 1,
+    single_process: Annotated[
+        bool, typer.Option("--single-process", help="Run all services in one process, for tiny hosts.")
+    ] = False,
     with_demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Make a demo app and user to try.")] = True,
     detached: Annotated[bool, typer.Option("--detach", help="Return when everything is ready.")] = False,
+    fork: Annotated[
+        bool, typer.Option(help="Start the services as forks that share what they import; always off beside Linux.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Start PostgreSQL, Valkey and all services; Ctrl-C stops them."""
+    if single_process and max(gateways, auth, users, notify) > 1:
+        raise CommandFailed(
+            "--single-process holds one instance of each service; for several leave it out, "
+            "or leave out --gateways, --auth, --users and --notify"
+        )
     where = data_dir.locate(folder)
     environ = dict(os.environ)
     given = databases.external(environ)
@@ -60,6 +72,8 @@ def up(
             with_demo=with_demo,
             as_json=as_json,
             leave=leave,
+            single_process=single_process,
+            fork=fork and forks.AVAILABLE and not single_process,  # one process has nobody to share with
         )
         try:
             asyncio.run(_run(request, environ))
@@ -79,9 +93,24 @@ class _Request:
     with_demo: bool
     as_json: bool
     leave: Callable[[], None] | None
+    single_process: bool
+    fork: bool
 
 
 async def _run(request: _Request, environ: Mapping[str, str]) -> None:
+    if not request.fork:
+        await _start(request, environ, None)
+        return
+    logs = request.where.logs if request.leave is not None else None
+    server = forks.ForkServer([kind.module for stage in STAGES for kind in stage], logs)
+    try:
+        await server.start()  # first: it imports for a second, while the storage starts
+        await _start(request, environ, server)
+    finally:
+        await server.close()
+
+
+async def _start(request: _Request, environ: Mapping[str, str], server: forks.ForkServer | None) -> None:
     where = request.where
     secrets = secrets_file.load(where)
     storage: list[Program] = []
@@ -100,9 +129,9 @@ async def _run(request: _Request, environ: Mapping[str, str]) -> None:
             database: environ.get(databases.variable(database)) or cluster.dsn_for(database)
             for database in databases.DATABASES
         }
-    elif server := environ.get(databases.SERVER_DSN):
+    elif given := environ.get(databases.SERVER_DSN):
         await databases.ensure(
-            server, [name for name in databases.DATABASES if not environ.get(databases.variable(name))]
+            given, [name for name in databases.DATABASES if not environ.get(databases.variable(name))]
         )
     if not url:
         embedded = valkey.open_valkey(where.valkey, password=secrets.valkey_password)
@@ -114,16 +143,19 @@ async def _run(request: _Request, environ: Mapping[str, str]) -> None:
         host=request.host,
         port=request.port,
         instances=request.instances,
+        together=request.single_process,
         service_keys=given_keys or secrets.service_keys,
         master_key=None if has_master_key else secrets.master_key,
         dsns=dsns,
         valkey_url=url,
         media=where.media,
     )
-    await _supervise(request, wanted, plan(wanted, environ), storage)
+    await _supervise(request, wanted, plan(wanted, environ), storage, server)
 
 
-async def _supervise(request: _Request, wanted: Wanted, planned: Plan, storage: list[Program]) -> None:
+async def _supervise(
+    request: _Request, wanted: Wanted, planned: Plan, storage: list[Program], server: forks.ForkServer | None
+) -> None:
     where = request.where
     current = state.State(
         **state.ourselves(),
@@ -154,4 +186,4 @@ async def _supervise(request: _Request, wanted: Wanted, planned: Plan, storage: 
     stages = [storage, *planned.stages] if storage else planned.stages
     console.progress(f"starting {', '.join(program.label for stage in stages for program in stage)}")
     logs = where.logs if request.leave is not None else None
-    await Supervisor(stages, logs, changed).run(when_ready)
+    await Supervisor(stages, logs, changed, server).run(when_ready)

@@ -5,16 +5,17 @@ gives up soon; one that was ready once is started again for as long as the stack
 """
 
 import asyncio
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from pathlib import Path
 from secrets import SystemRandom
 
 from gatepost_cli import console
 from gatepost_cli.errors import CommandFailed
-from gatepost_cli.process import kill, spawn, stop, until_ready
+from gatepost_cli.process import Running, kill, spawn, stop, until_ready
 from gatepost_cli.program import Program
 from gatepost_cli.state import RunningProcess, created
+from gatepost_cli.supervisor.forks import ForkServer
 from gatepost_cli.supervisor.output import Output
 
 READY_SECONDS = 60.0
@@ -34,34 +35,41 @@ class Child:
         program: what to run.
         logs: folder of log files, or None for the terminal.
         changed: called whenever the process was replaced or went away.
+        forks: starts Python modules, if there is one.
 
     Attributes:
         ready: set while the process is ready.
         task: ends when the child is stopped; raises CommandFailed when the program cannot be started at all.
     """
 
-    def __init__(self, program: Program, logs: Path | None, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, program: Program, logs: Path | None, changed: Callable[[], None], forks: ForkServer | None
+    ) -> None:
         self.program = program
         self.label = program.label
         self.ready = asyncio.Event()
         self._output = Output(self.label, logs)
         self._changed = changed
+        self._forks = forks
         self._stopping = asyncio.Event()
-        self._process: Process | None = None
+        self._process: Running | None = None
         self._created: float | None = None
         self.task = asyncio.create_task(self._keep(), name=self.label)
 
-    def describe(self) -> RunningProcess:
-        """Return what `state.json` says about the process."""
-        program, process = self.program, self._process
+    def describe(self) -> tuple[RunningProcess, ...]:
+        """Return what `state.json` says about the process: once for each thing that it runs."""
+        process = self._process
         pid = process.pid if process is not None and process.returncode is None else None
-        return RunningProcess(
-            name=program.name,
-            index=program.index,
-            pid=pid,
-            created=self._created if pid is not None else None,
-            address=program.address,
-            metrics=program.metrics,
+        return tuple(
+            RunningProcess(
+                name=program.name,
+                index=program.index,
+                pid=pid,
+                created=self._created if pid is not None else None,
+                address=program.address,
+                metrics=program.metrics,
+            )
+            for program in self.program.holds or (self.program,)
         )
 
     async def stop(self) -> None:
@@ -108,7 +116,7 @@ class Child:
         """Run the program until it ends; return its exit status and whether it became ready."""
         await self.program.prepare()
         try:
-            process = await spawn(self.program, PIPE)
+            process = await self._spawned()
         except OSError as error:
             raise CommandFailed(f"{self.label} cannot be started: {error}") from error
         self._process, self._created = process, created(process.pid)
@@ -140,6 +148,11 @@ class Child:
             copying.cancel()
             self._changed()
         return process.returncode or 0, was_ready
+
+    async def _spawned(self) -> Running:
+        if self._forks is not None and self.program.module:
+            return await self._forks.spawn(self.program)
+        return await spawn(self.program, PIPE)
 
     async def _unless_stopping(self, seconds: float) -> None:
         try:

@@ -4,8 +4,9 @@
 modules and the names of their settings.
 """
 
+import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,8 @@ USERS = Kind("user-service", "user_service", "users")
 AUTH = Kind("auth-service", "auth_service", "auth", calls=("users", "notify"))
 GATEWAY = Kind("gateway", "gateway", "gateway", calls=("auth", "users", "notify"))
 STAGES = ((NOTIFY, USERS), (AUTH,), (GATEWAY,))
+TOGETHER = "all-in-one"
+TOGETHER_MODULE = "all_in_one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,7 @@ class Wanted:
         host: where the gateways listen.
         port: likewise, claimed already.
         instances: how many of each kind, by its word in the settings.
+        together: one process for all, of one instance each.
         service_keys: in force between the services.
         master_key: for auth-service, or None when its environment names one.
         dsns: of each database.
@@ -56,6 +60,7 @@ class Wanted:
     host: str
     port: int
     instances: Mapping[str, int]
+    together: bool = False
     service_keys: tuple[str, ...] = field(repr=False)
     master_key: str | None = field(repr=False)
     dsns: Mapping[str, str] = field(repr=False)
@@ -70,7 +75,7 @@ class Plan:
     Attributes:
         stages: first to last.
         url: base URL of the gateway as seen from this machine, without a trailing slash.
-        targets: gRPC targets by the word in the settings.
+        targets: gRPC targets by the word in the settings, as seen from this machine.
         outbox_page: whether the gateway serves the development page.
     """
 
@@ -93,6 +98,7 @@ def plan(wanted: Wanted, environ: Mapping[str, str]) -> Plan:
     addresses["gateway"] = [public] * wanted.instances["gateway"]
     metrics = {word: [f"{ports.LOOPBACK}:{next(chosen)}" for _ in instances] for word, instances in addresses.items()}
     targets = {word: f"ipv4:{','.join(addresses[word])}" for word in inner}
+    near = {kind.word: f"inprocess:{kind.name}" for kind in (NOTIFY, USERS, AUTH)}
     url = f"http://{_bracketed(EVERY_ADDRESS.get(wanted.host, wanted.host))}:{wanted.port}"
     # The page shows everybody's codes: by default only where nobody else can ask for it.
     page = environ.get("GATEPOST_OUTBOX_PAGE") or str(wanted.host in LOOPBACK_HOSTS).lower()
@@ -105,7 +111,8 @@ def plan(wanted: Wanted, environ: Mapping[str, str]) -> Plan:
     }
 
     def program(kind: Kind, index: int) -> Program:
-        own = {f"GATEPOST_{word.upper()}_TARGET": targets[word] for word in kind.calls}
+        called = near if wanted.together else targets
+        own = {f"GATEPOST_{word.upper()}_TARGET": called[word] for word in kind.calls}
         own[f"GATEPOST_{kind.word.upper()}_LISTEN"] = addresses[kind.word][index]
         own[f"GATEPOST_{kind.word.upper()}_METRICS_LISTEN"] = metrics[kind.word][index]
         if kind.word in wanted.dsns:
@@ -121,6 +128,7 @@ def plan(wanted: Wanted, environ: Mapping[str, str]) -> Plan:
             name=kind.name,
             index=index,
             argv=(sys.executable, "-m", kind.module),
+            module=kind.module,
             environment=common | own,
             address=addresses[kind.word][index],
             metrics=base,
@@ -128,14 +136,34 @@ def plan(wanted: Wanted, environ: Mapping[str, str]) -> Plan:
             ready=partial(probes.http_ready, base),
         )
 
+    stages = tuple(
+        tuple(program(kind, index) for kind in stage for index in range(wanted.instances[kind.word]))
+        for stage in STAGES
+    )
     return Plan(
-        stages=tuple(
-            tuple(program(kind, index) for kind in stage for index in range(wanted.instances[kind.word]))
-            for stage in STAGES
-        ),
+        stages=((_together([each for stage in stages for each in stage]),),) if wanted.together else stages,
         url=url,
         targets=targets,
         outbox_page=page.lower() in {"true", "1", "yes", "on"},
+    )
+
+
+def _together(services: Sequence[Program]) -> Program:
+    """Return the one program that does what the services do; no two of them have different values of a setting."""
+
+    async def ready() -> bool:
+        return all(await asyncio.gather(*(service.ready() for service in services)))
+
+    return Program(
+        name=TOGETHER,
+        argv=(sys.executable, "-m", TOGETHER_MODULE),
+        module=TOGETHER_MODULE,
+        environment={name: value for service in services for name, value in service.environment.items()},
+        address=services[-1].address,
+        # They stop one after the other: who calls before who is called.
+        grace_seconds=len(STAGES) * services[0].grace_seconds,
+        ready=ready,
+        holds=tuple(services),
     )
 
 

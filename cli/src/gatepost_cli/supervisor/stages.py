@@ -13,6 +13,7 @@ from gatepost_cli import console
 from gatepost_cli.program import Program
 from gatepost_cli.state import RunningProcess
 from gatepost_cli.supervisor.child import Child
+from gatepost_cli.supervisor.forks import ForkServer
 
 Stage = Sequence[Program]
 
@@ -24,14 +25,20 @@ class Supervisor:
         stages: what to run, first to last.
         logs: folder of log files, or None for the terminal.
         changed: called with everything started so far whenever a process came or went.
+        forks: starts those that are Python modules, if there is one.
     """
 
     def __init__(
-        self, stages: Sequence[Stage], logs: Path | None, changed: Callable[[tuple[RunningProcess, ...]], None]
+        self,
+        stages: Sequence[Stage],
+        logs: Path | None,
+        changed: Callable[[tuple[RunningProcess, ...]], None],
+        forks: ForkServer | None = None,
     ) -> None:
         self._stages = stages
         self._logs = logs
         self._changed = changed
+        self._forks = forks
         self._started: list[list[Child]] = []
         self._stop = asyncio.Event()
         self._killing: asyncio.Task[None] | None = None
@@ -61,7 +68,7 @@ class Supervisor:
 
     async def _work(self, when_ready: Callable[[], Awaitable[None]]) -> None:
         for stage in self._stages:
-            children = [Child(program, self._logs, self._report) for program in stage]
+            children = [Child(program, self._logs, self._report, self._forks) for program in stage]
             self._started.append(children)
             waiting = [asyncio.create_task(child.ready.wait()) for child in children]
             try:
@@ -101,4 +108,4 @@ class Supervisor:
         await asyncio.gather(*(child.kill() for children in self._started for child in children))
 
     def _report(self) -> None:
-        self._changed(tuple(child.describe() for children in self._started for child in children))
+        self._changed(tuple(each for children in self._started for child in children for each in child.describe()))

@@ -1,0 +1,1 @@
+"""All services in one process, for tiny hosts. Imported by nobody."""
