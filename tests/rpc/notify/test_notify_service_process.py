@@ -136,7 +136,9 @@ async def test_its_environment_is_all_it_needs_and_sigterm_ends_it(postgres: Any
         async with calling(port) as messages:
             sent = await send(messages)
         ready = await fetch(metrics, "/readyz")
-        _, measured = await fetch(metrics, "/metrics")
+        async with asyncio.timeout(10):  # the queue is measured in the first second
+            while "gatepost_notify_queue_messages{" not in (measured := (await fetch(metrics, "/metrics"))[1]):
+                await asyncio.sleep(0.05)
         status, logs = await ended(process)
 
     assert (sent.status, sent.code) == (pb.MESSAGE_STATUS_SENT, CODE)
