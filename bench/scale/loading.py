@@ -74,6 +74,7 @@ async def load(folder: Path, crowd: Crowd, arguments: Mapping[str, Any], tell: C
             await filling.for_each(filling.rows)
             await filling.for_each(filling.dress)
             await filling.finish()
+            await filling.for_each(filling.vacuum)
         megabytes = sum([await _megabytes(server.dsn_for(database)) for database in TABLES])
     finally:
         await server.stop()
@@ -136,8 +137,12 @@ class _Filling:
         for each in self._indexes:
             if each["owner"] == table:
                 await connection.execute(each["text"])
-        await connection.execute(f"VACUUM (ANALYZE) {table}")
         await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+    async def vacuum(self, connection: asyncpg.Connection, table: str) -> None:
+        """Vacuum a table; after all the rest, whose snapshots would keep it from noting what everybody sees."""
+        self._tell(f"vacuuming {table}")
+        await connection.execute(f"VACUUM (ANALYZE) {table}")
 
     async def finish(self) -> None:
         """Make the foreign keys again, for what comes: what was loaded is known to be right."""

@@ -16,9 +16,7 @@ from bench.scale.crowd import Crowd, address, session
 from bench.seeding import PASSWORD, Seeder
 from bench.stack import PROJECT, Stack
 from gatepost.auth.v1.accounts_pb2 import AccountRef, EmailRef, GetAccountRequest, ListAccountsRequest
-from gatepost_cli import services
-from gatepost_cli import stack as running
-from gatepost_cli.operate import Rpc, opened
+from gatepost_cli.operate import Rpc
 from runtime import paging
 
 CALLERS = 32
@@ -46,30 +44,33 @@ class Crowded:
     Args:
         stack: Running.
         seeder: Makes tokens.
+        rpc: Of the stack.
         crowd: Loaded.
+
+    Attributes:
+        rounds: What was measured so far, by workload.
     """
 
-    def __init__(self, stack: Stack, seeder: Seeder, crowd: Crowd) -> None:
+    def __init__(self, stack: Stack, seeder: Seeder, rpc: Rpc, crowd: Crowd) -> None:
         self.stack = stack
         self.seeder = seeder
         self.crowd = crowd
         self._refreshed = 0
+        self._subject = Subject(
+            "gatepost",
+            stack.group,
+            {"sign-in": self._sign_in, "profile": self._profile, "refresh": self._refresh},
+        )
+        self._calls = {"list-first": self._first(rpc), "list-deep": self._deep(rpc), "search": self._search(rpc)}
+        self.rounds: dict[str, list[Round]] = {name: [] for name in WORKLOADS}
 
-    async def measure(self, seconds: float, rounds: int, tell: Callable[[str], None]) -> dict[str, list[Round]]:
-        """Measure every workload in turn, and all of them again."""
-        plans = {"sign-in": self._sign_in, "profile": self._profile, "refresh": self._refresh}
-        subject = Subject("gatepost", self.stack.group, plans)
-        found: dict[str, list[Round]] = {name: [] for name in WORKLOADS}
-        async with opened(services.of(running.load(self.stack.folder))) as rpc:
-            calls = {"list-first": self._first(rpc), "list-deep": self._deep(rpc), "search": self._search(rpc)}
-            for number in range(rounds):
-                for name in WORKLOADS:
-                    tell(f"{self.crowd.count} users, round {number + 1} of {rounds}: {name}")
-                    if name in calls:
-                        found[name].append(await _called(calls[name], self.stack.group, seconds))
-                    else:
-                        found[name].append(await subject.measure(name, seconds))
-        return found
+    async def measure(self, workload: str, seconds: float) -> None:
+        """Measure one round."""
+        if workload in self._calls:
+            found = await _called(self._calls[workload], self.stack.group, seconds)
+        else:
+            found = await self._subject.measure(workload, seconds)
+        self.rounds[workload].append(found)
 
     async def _sign_in(self, _amount: int) -> Plan:
         entries = [self._post("/api/v1/login", email=address(n), password=PASSWORD) for n in self.crowd.spread(_SAMPLE)]

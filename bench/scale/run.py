@@ -1,9 +1,9 @@
-"""One run: for each number of users a stack of its own, loaded, measured and removed."""
+"""One run: for each number of users a stack of its own; all are loaded, then measured in turn."""
 
-import asyncio
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,12 @@ from bench import machine
 from bench.rounds import Round
 from bench.scale.crowd import Crowd
 from bench.scale.loading import Loaded, load
-from bench.scale.measure import Crowded
+from bench.scale.measure import WORKLOADS, Crowded
 from bench.seeding import PASSWORD, open_seeder
 from bench.stack import PROJECT, Stack
+from gatepost_cli import services
+from gatepost_cli import stack as running
+from gatepost_cli.operate import opened
 
 SIZES = (1_000, 100_000, 10_000_000)
 KB_PER_USER = 3.0  # measured: see the reports
@@ -57,34 +60,45 @@ class Run:
         self._began = time.monotonic()
 
     async def __call__(self) -> list[Measured]:
-        """Measure everything.
+        """Load every stack, then measure them in turn, round by round, so that all meet the same machine.
 
         Raises:
             RuntimeError: our stack does not work, or the disk is too small.
         """
-        return [await self._with(size) for size in self.sizes]
-
-    async def _with(self, users: int) -> Measured:
-        free, due = shutil.disk_usage(self._folder).free / 1e9, users * KB_PER_USER * 2 / 1e6
+        free, due = shutil.disk_usage(self._folder).free / 1e9, sum(self.sizes) * KB_PER_USER * 2 / 1e6
         if free < due:
-            raise RuntimeError(f"{users} users need {due:.0f} GB of disk while they are loaded; {free:.0f} GB are free")
+            raise RuntimeError(f"so many users need {due:.0f} GB of disk while they are loaded; {free:.0f} GB are free")
+        loaded = {users: await self._loaded(users) for users in self.sizes}
+        async with AsyncExitStack() as ending:
+            crowds = [await self._opened(ending, stack, Crowd(users)) for users, (stack, _) in loaded.items()]
+            for number in range(self.rounds):
+                for workload in WORKLOADS:
+                    for crowd in crowds:
+                        which = f"round {number + 1} of {self.rounds}, {crowd.crowd.count} users"
+                        self._say(f"{which}: {workload}")
+                        await crowd.measure(workload, self.seconds)
+        return [Measured(each.crowd.count, loaded[each.crowd.count][1], each.rounds) for each in crowds]
+
+    async def _loaded(self, users: int) -> tuple[Stack, Loaded]:
+        """Return a stack that was loaded, and is stopped."""
         self._say(f"starting a stack for {users} users, {users * KB_PER_USER / 1e6:.2g} GB")
         folder = self._folder / str(users)
         stack = await Stack.start(folder, **_SETTINGS)
-        arguments = await _arguments(stack, Crowd(users))
-        await stack.stop()
         try:
-            loaded = await load(folder, Crowd(users), arguments, self._say)
-            self._say(f"loaded in {loaded.seconds:.0f} s: {loaded.megabytes:.0f} MB")
-            stack = await stack.again()
-            try:
-                async with open_seeder(stack) as seeder:
-                    rounds = await Crowded(stack, seeder, Crowd(users)).measure(self.seconds, self.rounds, self._say)
-            finally:
-                await stack.stop()
+            arguments = await _arguments(stack, Crowd(users))
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        return Measured(users, loaded, rounds)
+            await stack.stop()
+        loaded = await load(folder, Crowd(users), arguments, self._say)
+        self._say(f"loaded in {loaded.seconds:.0f} s: {loaded.megabytes:.0f} MB")
+        return stack, loaded
+
+    @staticmethod
+    async def _opened(ending: AsyncExitStack, stack: Stack, crowd: Crowd) -> Crowded:
+        again = await stack.again()
+        ending.push_async_callback(again.stop)
+        seeder = await ending.enter_async_context(open_seeder(again))
+        rpc = await ending.enter_async_context(opened(services.of(running.load(again.folder))))
+        return Crowded(again, seeder, rpc, crowd)
 
     def _say(self, what: str) -> None:
         self._tell(f"[{time.monotonic() - self._began:5.0f} s] {what}")
