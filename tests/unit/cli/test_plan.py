@@ -9,11 +9,12 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  planned, not bound
 INSTANCES = {"gateway": 2, "auth": 2, "users": 1, "notify": 1}
 
 
-def planned(host: str = "127.0.0.1", environ: Mapping[str, str] | None = None) -> Plan:
+def planned(host: str = "127.0.0.1", environ: Mapping[str, str] | None = None, *, together: bool = False) -> Plan:
     wanted = Wanted(
         host=host,
         port=8080,
-        instances=INSTANCES,
+        instances=dict.fromkeys(INSTANCES, 1) if together else INSTANCES,
+        together=together,
         service_keys=("k" * 32, "old" * 16),
         master_key="master",
         dsns={"auth": "a", "users": "u", "notify": "n"},
@@ -71,3 +72,18 @@ def test_the_outbox_page_is_off_where_others_could_open_it() -> None:
 def test_the_url_of_a_gateway_on_every_address_is_the_loopback_one() -> None:
     assert planned(EVERY_ADDRESS).url == "http://127.0.0.1:8080"
     assert planned("::1").url == "http://[::1]:8080"
+
+
+def test_one_process_holds_all_services_which_call_each_other_within_it() -> None:
+    plan = planned(together=True)
+    ((program,),) = plan.stages
+    environment = program.environment
+    assert [held.name for held in program.holds] == ["notify-service", "user-service", "auth-service", "gateway"]
+    assert environment["GATEPOST_AUTH_TARGET"] == "inprocess:auth-service"
+    assert plan.targets["auth"] == f"ipv4:{environment['GATEPOST_AUTH_LISTEN']}"
+    assert environment["GATEPOST_USERS_POSTGRES_DSN"] == "u"
+
+
+def test_one_process_may_take_as_long_to_stop_as_its_services_one_after_the_other() -> None:
+    ((program,),) = planned(together=True).stages
+    assert program.grace_seconds == 3 * program.holds[0].grace_seconds

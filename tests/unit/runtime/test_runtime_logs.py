@@ -74,3 +74,15 @@ def test_a_crash_is_told_with_its_traceback_behind_what_waited() -> None:
 def test_above_info_no_line_of_that_level_is_written() -> None:
     body = 'logs.line_writer()(Line(path="/x")); logs.get_logger().info("no"); logs.get_logger().warning("yes")'
     assert [line["event"] for line in written(body, "warning")] == ["yes"]
+
+
+def test_a_process_of_several_services_says_for_each_line_whose_it_is() -> None:
+    body = (
+        'logs.configure("first", "info"); logs.get_logger().info("x"); logs.line_writer()(Line(path="/"))\n'
+        "    async def other():\n"
+        '        logs.configure("other", "info"); logs.get_logger().info("x"); logs.line_writer()(Line(path="/"))\n'
+        "    await asyncio.create_task(other())\n"
+        '    logs.get_logger().info("x")'
+    )
+    lines = written(body)
+    assert [line["service"] for line in lines] == ["first", "first", "other", "other", "first"]
