@@ -24,7 +24,7 @@ from bench.scale import report as scale_report
 from bench.scale.run import SIZES
 from bench.scale.run import Run as ScaleRun
 
-SCALE_ROUNDS = 1
+SCALE_ROUNDS = 3
 
 
 def main() -> int:
