@@ -15,7 +15,7 @@ from nacl.exceptions import InvalidkeyError
 from nacl.pwhash import argon2id as sodium
 
 _KIB = 1024
-_ROUNDS = 2  # the first takes memory from the system, which one of them keeps
+_ROUNDS = 3  # the first takes memory from the system, which one of them keeps; and others may be at work
 # What libsodium reads: one lane, 8 bytes of salt and 16 of hash or more, and not longer than its own.
 _ONE_LANE = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=1\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{22,}")
 _LONGEST = 127
