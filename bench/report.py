@@ -71,6 +71,7 @@ def _document(results: Results, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "saturated_p95_ms": results.saturated_p95,
         "idle_cpu_share": results.idle_cpu_share,
         "memory_mb": results.memory,
+        "memory_first_mb": results.memory_first_mb,
         "memory_after_mb": results.memory_after_mb,
         "starts_seconds": results.starts,
         "instances": {

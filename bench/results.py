@@ -91,7 +91,8 @@ class Results:
         defaults: hashing as they do by themselves; in a full run.
         saturated_p95: milliseconds of cheap calls while the hash pool is saturated, by round.
         idle_cpu_share: of one core, while nobody asks.
-        memory: of our stack when it has just started, in MB by process; `memory_after_mb`: all of it, at the end.
+        memory: of our stack after a start that is not its first, in MB by process; `memory_first_mb`: all of it after
+            its first start, which makes databases and demo; `memory_after_mb`: after the load.
         starts: seconds of the `first` and the `second` start.
         instances: one of each service against two of each; in a full run.
         remarks: what makes the figures doubtful.
@@ -109,6 +110,7 @@ class Results:
     saturated_p95: list[float] = field(default_factory=list)
     idle_cpu_share: float = 0.0
     memory: dict[str, float] = field(default_factory=dict)
+    memory_first_mb: float = 0.0
     memory_after_mb: float = 0.0
     starts: dict[str, float] = field(default_factory=dict)
     instances: Compared = field(default_factory=Compared)

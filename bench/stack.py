@@ -12,7 +12,7 @@ from typing import Any, Self
 import psutil
 
 from bench import cache, children
-from bench.accounting import Group, spent
+from bench.accounting import Group
 
 _LIFTED = (
     "GATEPOST_SIGN_UPS_PER_ADDRESS",
@@ -104,16 +104,9 @@ class Stack:
 
     async def idle_cpu_share(self, seconds: float) -> float:
         """Return the part of one core that it uses while nobody asks."""
-        before = self.group.cpu_seconds()
+        before = self.group.run_seconds()
         await asyncio.sleep(seconds)
-        return sum(spent(before, self.group.cpu_seconds()).values()) / seconds
-
-
-async def second_start_seconds(folder: Path) -> float:
-    """Start a stopped stack once more and stop it; return how long the start took."""
-    seconds = await _up(folder, (), {})
-    await _command(folder, "down")
-    return seconds
+        return max(self.group.run_seconds() - before, 0.0) / seconds
 
 
 async def _up(folder: Path, options: Sequence[str], settings: Mapping[str, str]) -> float:

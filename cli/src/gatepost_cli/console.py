@@ -3,8 +3,11 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from gatepost_cli.errors import CommandFailed
 
 COLOURS = {
     "gatepost": "1",
@@ -48,6 +51,16 @@ def failed(message: str, details: Sequence[str], *, as_json: bool, facts: Mappin
     print(f"gatepost: {message}", file=sys.stderr, flush=True)  # noqa: T201
     if as_json:
         document({"error": message, **facts})
+
+
+@contextmanager
+def telling_failures(*, as_json: bool) -> Iterator[None]:
+    """Turn a CommandFailed of the block into one sentence and exit status 1."""
+    try:
+        yield
+    except CommandFailed as failure:
+        failed(failure.message, failure.details, as_json=as_json, facts=failure.facts)
+        sys.exit(1)
 
 
 def document(answer: Any) -> None:

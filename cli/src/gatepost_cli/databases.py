@@ -40,8 +40,10 @@ def external(environ: Mapping[str, str]) -> dict[str, str] | None:
     return dsns
 
 
-async def ensure(dsn: str, names: Iterable[str]) -> None:
+async def ensure(dsn: str, names: Iterable[str], *, strategy: str = "") -> None:
     """Create those of the databases that do not exist on the server of `dsn`, owned by the DSN's user.
+
+    `strategy` says how the server copies its template; servers before PostgreSQL 15 know but one.
 
     Raises:
         CommandFailed: the server cannot be reached, refuses us, or refuses to create a database.
@@ -57,7 +59,8 @@ async def ensure(dsn: str, names: Iterable[str]) -> None:
         for name in names:
             if name not in present:
                 with suppress(asyncpg.DuplicateDatabaseError):  # another `up` was faster
-                    await connection.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
+                    how = f" STRATEGY {strategy}" if strategy else ""
+                    await connection.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'{how}")
     except asyncpg.PostgresError as error:
         raise CommandFailed(f"PostgreSQL refuses to create the databases it lacks: {error}") from error
     finally:

@@ -1,6 +1,6 @@
 """The one exception that ends a command: a sentence for the person at the terminal.
 
-Every module of the command raises it; `main` alone catches it and turns it into exit status 1.
+Every module of the command raises it; `console.telling_failures` turns it into exit status 1.
 """
 
 from collections.abc import Mapping, Sequence

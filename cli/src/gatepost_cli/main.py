@@ -12,7 +12,6 @@ import typer
 from typer.core import TyperGroup
 
 from gatepost_cli import console
-from gatepost_cli.errors import CommandFailed
 
 USAGE = 2
 SUBCOMMANDS = (
@@ -73,10 +72,8 @@ def main() -> None:
     """Run the command line of this process."""
     as_json = "--json" in sys.argv[1:]
     try:
-        app()
-    except CommandFailed as failure:
-        console.failed(failure.message, failure.details, as_json=as_json, facts=failure.facts)
-        sys.exit(1)
+        with console.telling_failures(as_json=as_json):
+            app()
     except SystemExit as end:
         if end.code == USAGE and as_json:
             console.document({"error": "the command line is not right; stderr says what"})

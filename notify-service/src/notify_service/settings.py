@@ -111,7 +111,7 @@ class NotifySettings(SharedSettings):
         3600.0, gt=0, le=86400, description="Longest pause between two attempts."
     )
     delivery_poll_seconds: float = Field(
-        1.0, gt=0, le=60, description="How often the queue is looked at when nothing new was taken."
+        2.0, gt=0, le=60, description="How often the queue is looked at when nothing new was taken."
     )
     message_retention_days: float = Field(30.0, gt=0, description="Age at which delivered messages are deleted.")
     dead_message_retention_days: float = Field(

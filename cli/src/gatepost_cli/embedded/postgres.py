@@ -104,7 +104,8 @@ class Cluster:
             return False
         if not state or state[0].strip() != "ready":
             return False
-        await databases.ensure(self.dsn_for("postgres"), self.databases)
+        # By files: through the server's buffers they would stay there, 10 MB that nobody needs again.
+        await databases.ensure(self.dsn_for("postgres"), self.databases, strategy="file_copy")
         return True
 
 

@@ -1,6 +1,6 @@
 """Services as forks of one process that has imported them, instead of four that import the same each by itself.
 
-`commands.up` makes one `ForkServer` on Linux; a `Child` starts its program through it as it would through
+`launch` makes one `ForkServer` on Linux; a `Child` starts its program through it as it would through
 `process.spawn`, and holds a `Fork` as it would hold a `Process`. It pays for itself when nobody asks for anything:
 150 MB instead of 235 for the four services, the fork server's own share included, and 0.9 s of CPU time instead of
 2.3 to import what they need. Without it (`--no-fork`) everything works the same.

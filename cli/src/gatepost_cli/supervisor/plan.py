@@ -1,6 +1,6 @@
 """Which processes a stack has, where each listens, and the environment that each gets.
 
-`commands.up` asks for a `Plan` and hands its stages to the supervisor. The only place that knows the services'
+`launch` asks for a `Plan` and hands its stages to the supervisor. The only place that knows the services'
 modules and the names of their settings.
 """
 

@@ -1,6 +1,6 @@
 """Starting the children stage by stage, watching them, and stopping them in the reverse order.
 
-`commands.up` makes one `Supervisor` and awaits `run`. A stage starts when everything of the stage before it is
+`launch` makes one `Supervisor` and awaits `run`. A stage starts when everything of the stage before it is
 ready; what is in one stage starts at the same time.
 """
 
