@@ -1,11 +1,12 @@
 """One of each service against two of each: what a request costs, and whether both work.
 
 Where there are no idle cores two can do no more than one, so throughput would say nothing; that a request costs no more
-says that it would grow where there are. Called by `run` at the end of a full run; the stack is stopped by then.
+says that it would grow where there are. Twice as many callers ask two, so that each instance has as many at a time as one
+alone: what is asked together shares its cost. Called by `run` at the end of a full run; the stack is stopped by then.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from bench.rounds import Round, Subject
@@ -41,10 +42,10 @@ async def compare(
     """
     compared = Compared()
     for _ in range(_TIMES):
-        for options, rounds in (((), compared.one), (PAIR, compared.two)):
+        for options, rounds, times in (((), compared.one, 1), (PAIR, compared.two, 2)):
             again = await stack.again(*options)
             try:
-                await _measure(again, ids, size, seconds, rounds, tell)
+                await _measure(again, ids, replace(size, callers=times * size.callers), seconds, rounds, tell)
             finally:
                 await again.stop()
     return compared
@@ -69,6 +70,7 @@ async def _measure(
         workloads = Workloads(stack, seeder, size)
         await workloads.prepare_tokens()
         subject = Subject("gatepost", stack.group, {name: workloads.maker(name) for name in WORKLOADS})
+        await subject.measure(WORKLOADS[0], seconds)  # each gateway gets to know the tokens
         for name in WORKLOADS:
             tell(f"{len(stack.group.pids)} processes: {name}")
             rounds.setdefault(name, []).append(await subject.measure(name, seconds))

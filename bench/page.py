@@ -111,8 +111,8 @@ def _instances(results: Results) -> Iterable[str]:
             for name, rounds in two.items()
         ),
     )
-    yield f"\nOne of each keeps the {results.facts['cores']} cores here busy already: two answer no more requests."
-    yield "A ratio of 1 says that on idle cores they would, as many times more as there are more of them."
+    yield f"\nTwice as many callers ask two. One of each keeps the {results.facts['cores']} cores here busy already: two answer no"
+    yield "more requests. A ratio of 1 says that on idle cores they would, as many times more as there are more of them."
 
 
 def _workload_row(verdict: Verdict, rounds: Sequence[Round]) -> tuple[str, ...]:
