@@ -1,8 +1,8 @@
 """One of each service against two of each: what a request costs, and whether both work.
 
 Where there are no idle cores two can do no more than one, so throughput would say nothing; that a request costs no more
-says that it would grow where there are. Twice as many callers ask two, so that each instance has as many at a time as one
-alone: what is asked together shares its cost. Called by `run` at the end of a full run; the stack is stopped by then.
+says that it would grow where there are. Twice as many callers ask two, so that each has as many at a time as one alone:
+what is asked together shares its cost. Called by `run` at the end of a full run; the stack is stopped by then.
 """
 
 from collections.abc import Callable, Mapping, Sequence

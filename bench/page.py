@@ -111,8 +111,8 @@ def _instances(results: Results) -> Iterable[str]:
             for name, rounds in two.items()
         ),
     )
-    yield f"\nTwice as many callers ask two. One of each keeps the {results.facts['cores']} cores here busy already: two answer no"
-    yield "more requests. A ratio of 1 says that on idle cores they would, as many times more as there are more of them."
+    yield "\nTwice as many callers ask two. Where one of each keeps all cores busy, as here, two answer no more requests;"
+    yield f"on idle cores they would, twice as many divided by the ratio. Cores here: {results.facts['cores']}."
 
 
 def _workload_row(verdict: Verdict, rounds: Sequence[Round]) -> tuple[str, ...]:
