@@ -111,8 +111,8 @@ def _instances(results: Results) -> Iterable[str]:
             for name, rounds in two.items()
         ),
     )
-    yield "\nTwice as many callers ask two. Where one of each keeps all cores busy, as here, two answer no more requests;"
-    yield f"on idle cores they would, twice as many divided by the ratio. Cores here: {results.facts['cores']}."
+    yield "\nTwice as many callers ask two. Where one of each keeps all cores busy two answer no more requests; on idle"
+    yield f"cores they would, twice as many divided by the ratio. Cores here: {results.facts['cores']}."
 
 
 def _workload_row(verdict: Verdict, rounds: Sequence[Round]) -> tuple[str, ...]:
