@@ -8,8 +8,7 @@ batches; rotating a refresh token 570 and 150; exchanging a code 1100 and 260 (s
 ending a session 640 and 130; reading a grant on a consent page 385 and 95. One caller alone pays what he did before.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 from uuid import UUID
 
 from auth_service.model import Account, ApiKey, App, Grant, Project
@@ -17,10 +16,7 @@ from auth_service.store import apps, grants, session_writes, sessions
 from auth_service.store.session_writes import Acquaintance, Ending, Opening, Rotation, Touch, Visit
 from auth_service.store.sessions import Found
 from runtime.coalescing import Coalesced
-from runtime.postgres import Connection, Database
-
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
+from runtime.postgres import Database
 
 
 class Batches:
@@ -33,11 +29,11 @@ class Batches:
 
     def __init__(self, database: Database, *, most: int) -> None:
         self._database = database
-        self._sessions = self._reading(sessions.fetch_many, most)
-        self._keys = self._reading(sessions.fetch_by_keys, most)
-        self._apps = self._reading(apps.fetch_by_client_ids, most)
-        self._holders = self._reading(apps.fetch_holders, most)
-        self._grants = self._reading(grants.fetch_of_apps, most)
+        self._sessions = database.reading(sessions.fetch_many, most=most)
+        self._keys = database.reading(sessions.fetch_by_keys, most=most)
+        self._apps = database.reading(apps.fetch_by_client_ids, most=most)
+        self._holders = database.reading(apps.fetch_holders, most=most)
+        self._grants = database.reading(grants.fetch_of_apps, most=most)
         self._visits = Coalesced(self._acquaint, most=most)
         self._openings = Coalesced(self._open, most=most)
         self._rotations = Coalesced(self._rotate, most=most)
@@ -93,16 +89,6 @@ class Batches:
     async def touch(self, touch: Touch) -> None:
         """Note that a session is used."""
         await self._touches(touch)
-
-    def _reading(
-        self, fetch: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, Value]]], most: int
-    ) -> Coalesced[Key, Value | None]:
-        async def read(keys: Sequence[Key]) -> list[Value | None]:
-            async with self._database.acquire() as connection:
-                found = await fetch(connection, list(set(keys)))
-            return [found.get(key) for key in keys]
-
-        return Coalesced(read, most=most)
 
     async def _acquaint(self, visits: Sequence[Visit]) -> Sequence[Acquaintance]:
         async with self._database.acquire() as connection:

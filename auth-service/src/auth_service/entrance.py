@@ -25,7 +25,7 @@ class Entrance:
     def __init__(self, database: Database, *, most: int) -> None:
         self._database = database
         self._accounts = Coalesced(self._fetch_accounts, most=most)
-        self._apps = Coalesced(self._fetch_apps, most=most)
+        self._apps = database.reading(apps.fetch_many, most=most)
         self._events = Coalesced(self._append, most=most)
 
     async def account(self, account_id: UUID) -> Account | None:
@@ -45,11 +45,6 @@ class Entrance:
             if len(ids) == 1:  # planned as such: where there are few accounts, many are looked for among all, in 250 µs
                 return [await accounts.fetch(connection, ids[0])]
             found = await accounts.fetch_many(connection, list(set(ids)))
-        return [found.get(each) for each in ids]
-
-    async def _fetch_apps(self, ids: Sequence[UUID]) -> list[App | None]:
-        async with self._database.acquire() as connection:
-            found = await apps.fetch_many(connection, list(set(ids)))
         return [found.get(each) for each in ids]
 
     async def _append(self, events: Sequence[Event]) -> list[None]:

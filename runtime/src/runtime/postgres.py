@@ -5,14 +5,15 @@ Each service has one Database for its own database; its store runs on connection
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, wraps
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from runtime.coalescing import Coalesced
 from runtime.costs import spend
 from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
@@ -34,6 +35,8 @@ _BEGIN, _COMMIT = "BEGIN", "COMMIT;"
 _WRITING = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|SHARE)\b", re.IGNORECASE)  # locking rows is writing, too
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"  # generic in its stubs only
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 class Database:
@@ -109,6 +112,23 @@ class Database:
         async with self.acquire() as connection, connection.transaction():
             with _given_up_when_broken(connection):
                 yield connection
+
+    def reading(
+        self, fetch: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, Value]]], *, most: int
+    ) -> Coalesced[Key, Value | None]:
+        """Return what looks one thing up by its key, None if it is not there, together with what others look up.
+
+        Args:
+            fetch: A store's reading of many: those that there are, by key.
+            most: Keys of one batch.
+        """
+
+        async def read(keys: Sequence[Key]) -> list[Value | None]:
+            async with self.acquire() as connection:
+                found = await fetch(connection, list(set(keys)))
+            return [found.get(key) for key in keys]
+
+        return Coalesced(read, most=most)
 
     async def ready(self) -> bool:
         """Say whether a statement can be run now."""
