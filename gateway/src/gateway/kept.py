@@ -19,8 +19,9 @@ from gatepost.auth.v1.tokens_pb2 import AuthenticateResponse
 from gatepost.users.v1.profiles_pb2 import Profile
 from gateway.memory import Memory
 from gateway.own_writes import OwnWrites
-from gateway.watch import Metadata, Watch
+from gateway.watch import Watch
 from runtime.context import current
+from runtime.credentials import Metadata
 
 _NANOSECONDS = 1e-9
 

@@ -66,7 +66,7 @@ def connect_services(settings: GatewaySettings) -> Clients:
         kept = Kept(
             auth=auth,
             users=users,
-            credential=lambda service: (("authorization", f"Bearer {keys.mint(NAME, service)}"),),
+            credential=partial(keys.metadata, NAME),
             seconds=settings.cache_seconds,
             entries=settings.cache_entries,
         )

@@ -17,6 +17,7 @@ from prometheus_client import Gauge
 from gatepost.runtime.v1.changes_pb2 import WatchChangesRequest
 from gatepost.runtime.v1.changes_pb2_grpc import ChangeServiceStub
 from gateway.memory import EVERYTHING, Memory
+from runtime.credentials import Metadata
 from runtime.logs import get_logger
 
 # A change shows at most so much later, and what is left of the second is for the way of a request.
@@ -27,8 +28,6 @@ _OVERDUE_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
 _CATCH_UP_SECONDS = 0.5
 _CONNECTED = Gauge("gatepost_watch_connected", "Whether changes of a service are heard, by service.", ["service"])
-
-Metadata = tuple[tuple[str, str], ...]
 
 
 class Watch:

@@ -17,9 +17,9 @@ from gatepost.runtime.v1.calls_pb2_grpc import CallServiceStub
 from runtime import status
 from runtime.calls_stream import LARGEST_REQUEST_BYTES, CallStream, NotSentError
 from runtime.context import current
+from runtime.credentials import Metadata
 from runtime.deadlines import allowed_seconds
 
-Metadata = tuple[tuple[str, str], ...]
 _APART = "/grpc."  # health and reflection answer whoever asks in the plain way
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 

@@ -1,8 +1,8 @@
 """The server's side of CallService: calls that come on a stream are answered each for itself, as if they came alone.
 
-Mounted by `grpc_server`; `calls` is the other side. Every call is a task with its own deadline; what is done when the
-stream can be written goes in one message, so a slow call holds up nobody. A stream is asked to end after a few seconds,
-so that callers show a fresh credential and find instances that were added.
+Mounted by `grpc_server`; `calls_stream` is the other side. Every call is a task with its own deadline; what is done
+when the stream can be written goes in one message, so a slow call holds up nobody. A stream is asked to end after a
+few seconds, so that callers show a fresh credential and find instances that were added.
 """
 
 import asyncio

@@ -9,6 +9,8 @@ import jwt
 
 from runtime.errors import GatepostError, Reason
 
+Metadata = tuple[tuple[str, str], ...]
+"""Of a gRPC call."""
 _LIFETIME_SECONDS = 600
 _MIN_KEY_LENGTH = 32
 _MAX_CACHED = 256
@@ -40,6 +42,10 @@ class ServiceKeys:
             token = jwt.encode({"iss": issuer, "aud": audience, "exp": int(expires)}, self._keys[0], algorithm="HS256")
             self._minted[issuer, audience] = (expires, token)
         return token
+
+    def metadata(self, issuer: str, audience: str) -> Metadata:
+        """Return what a call shows of it (RFC 6750 section 2.1)."""
+        return (("authorization", f"Bearer {self.mint(issuer, audience)}"),)
 
     def verify(self, token: str, audience: str) -> str:
         """Return the name of the caller.

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import grpc
 
 from runtime import status
-from runtime.calls_channel import CallChannel, Metadata
+from runtime.calls_channel import CallChannel
 from runtime.context import current
-from runtime.credentials import ServiceKeys
+from runtime.credentials import Metadata, ServiceKeys
 from runtime.deadlines import allowed_seconds
 from runtime.tls import Tls
 
@@ -90,7 +90,7 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
 
     def credential(self) -> Metadata:
         """Return metadata that proves who calls."""
-        return (("authorization", f"Bearer {self._keys.mint(self._issuer, self._audience)}"),)
+        return self._keys.metadata(self._issuer, self._audience)
 
     async def intercept_unary_unary(
         self,
