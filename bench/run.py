@@ -67,6 +67,7 @@ class Run:
         ids: dict[str, list[UUID]] = {}
         try:
             results = await self._measure(ours, size, ids, servers, ceilings)
+            await ours.forget_what_is_short_lived()
         finally:
             await ours.stop()
         self._say("starting our stack once more")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
+from redis.asyncio import Redis
 
 from bench import cache, children
 from bench.accounting import Group
@@ -101,6 +102,11 @@ class Stack:
         state = _state(self.folder)
         group = _group(state)
         return replace(self, url=state["url"], dsns=state["dsns"], group=group, start_seconds=seconds)
+
+    async def forget_what_is_short_lived(self) -> None:
+        """Put away the codes and challenges that were made for the load; where nobody is at work there are none."""
+        async with Redis.from_url(self.valkey_url) as valkey:
+            await valkey.flushall()
 
     async def idle_cpu_share(self, seconds: float) -> float:
         """Return the part of one core that it uses while nobody asks."""
