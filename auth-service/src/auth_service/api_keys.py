@@ -53,11 +53,20 @@ class ApiKeys:
         key, project = found
         tell_status_mode(key.status_mode, project.status_modes)
         if project.disabled or not _is_within(current().client_address, key.networks):
-            raise GatepostError(Reason.API_KEY_INVALID)
+            raise await self._refused(project, GatepostError(Reason.API_KEY_INVALID))
         check_dialect(project.dialects)
         if scope and scope not in key.scopes:
-            raise GatepostError(Reason.SCOPE_MISSING, f"the key lacks the scope {scope}", metadata={"scope": scope})
+            missing = GatepostError(Reason.SCOPE_MISSING, f"the key lacks the scope {scope}", metadata={"scope": scope})
+            raise await self._refused(project, missing)
         return Holder(project, key)
+
+    async def _refused(self, project: Project, error: GatepostError) -> GatepostError:
+        """Record that a key we know was shown where it is no good; one we do not know says nothing of anybody."""
+        async with self._database.acquire() as connection:
+            await self._audit.record(
+                connection, "api_key.use", outcome=error.reason.value, project=project.name, by_user=False
+            )
+        return error
 
     async def create(
         self,
@@ -113,9 +122,10 @@ class ApiKeys:
             GatepostError: NOT_FOUND.
         """
         async with self._database.transaction() as connection:
-            if not await apps.delete_key(connection, key_id):
+            project = await apps.delete_key(connection, key_id)
+            if project is None:
                 raise GatepostError(Reason.NOT_FOUND, "no such key")
-            await self._audit.record(connection, "api_key.revoke", by_user=False)
+            await self._audit.record(connection, "api_key.revoke", project=project, by_user=False)
 
 
 def _is_within(address: str, networks: Sequence[str]) -> bool:

@@ -8,6 +8,8 @@ from runtime.clock import Clock
 from runtime.context import current
 from runtime.postgres import Connection
 
+_OURSELVES = "auth-service"  # who works when nobody calls: a background loop, or the start
+
 
 class Audit:
     """Appends events.
@@ -30,6 +32,8 @@ class Audit:
         project: str = "",
         by_user: bool = True,
         account_id: UUID | None = None,
+        client_id: str = "",
+        by_app: bool = False,
     ) -> None:
         """Append one event.
 
@@ -42,9 +46,19 @@ class Audit:
             project: Name, when neither account nor app says it.
             by_user: The user did it himself; else the calling service on somebody's behalf.
             account_id: To whom, when the account itself is not at hand.
+            client_id: With which app, when the app itself is not at hand.
+            by_app: The app did it, which has proven that it is the one.
         """
         event = self.event(
-            action, outcome=outcome, account=account, app=app, project=project, by_user=by_user, account_id=account_id
+            action,
+            outcome=outcome,
+            account=account,
+            app=app,
+            project=project,
+            by_user=by_user,
+            account_id=account_id,
+            client_id=client_id,
+            by_app=by_app,
         )
         await store.insert(connection, event)
 
@@ -58,19 +72,26 @@ class Audit:
         project: str = "",
         by_user: bool = True,
         account_id: UUID | None = None,
+        client_id: str = "",
+        by_app: bool = False,
     ) -> store.Event:
         """Return an event, for a statement that does the act and appends it in one; arguments as of `record`."""
         context = current()
         subject = account.id if account else account_id
+        actor = f"service:{context.caller or _OURSELVES}"
+        if by_app and app:
+            actor = f"app:{app.client_id}"
+        elif by_user and subject:
+            actor = f"user:{subject}"
         return store.Event(
             id=0,
             at=self._clock.now(),
             action=action,
             outcome=outcome,
-            actor=f"user:{subject}" if by_user and subject else f"service:{context.caller}",
+            actor=actor,
             account_id=subject,
             project=project or (account.project if account else app.project.name if app else ""),
-            client_id=app.client_id if app else "",
+            client_id=app.client_id if app else client_id,
             address=context.client_address,
             request_id=context.request_id,
         )

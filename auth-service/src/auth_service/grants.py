@@ -104,11 +104,12 @@ class Grants:
         _, account = await self._sessions.authenticate(access_token, form)
         now = self._clock.now()
         async with self._database.transaction() as connection:
-            app_id = await grants.delete(connection, account.id, grant_id)
-            if app_id is None:
+            taken = await grants.delete(connection, account.id, grant_id)
+            if taken is None:
                 raise GatepostError(Reason.NOT_FOUND, "no such grant")
+            app_id, client_id = taken
             await session_store.revoke_of_app(connection, account.id, app_id, "grant_revoked", now)
-            await self._audit.record(connection, "grant.revoke", account=account)
+            await self._audit.record(connection, "grant.revoke", account=account, client_id=client_id)
 
     async def issue_code(
         self,

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 from runtime.context import CallContext, bound
 from runtime.errors import GatepostError
@@ -49,7 +50,7 @@ class Loop:
         while True:
             self._nudged.clear()
             try:
-                with bound(CallContext(work=self._name)):
+                with bound(CallContext(request_id=str(uuid4()), work=self._name)):
                     more = await self._step()
             except Exception as exc:  # noqa: BLE001 a loop outlives what one step meets
                 LOOP_FAILURES.labels(self._name).inc()

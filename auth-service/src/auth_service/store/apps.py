@@ -262,6 +262,9 @@ async def fetch_keys(connection: Connection, project_id: UUID) -> list[ApiKey]:
     return [_key(row) for row in rows]
 
 
-async def delete_key(connection: Connection, key_id: UUID) -> bool:
-    """End an API key; False if there is none."""
-    return bool(await connection.fetchval("DELETE FROM api_keys WHERE id = $1 RETURNING true", key_id))
+async def delete_key(connection: Connection, key_id: UUID) -> str | None:
+    """End an API key and return the name of its project; None if there is none."""
+    project: str | None = await connection.fetchval(
+        "DELETE FROM api_keys k USING projects p WHERE k.id = $1 AND p.id = k.project_id RETURNING p.name", key_id
+    )
+    return project

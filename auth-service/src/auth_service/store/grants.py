@@ -58,9 +58,12 @@ async def fetch_all(connection: Connection, account_id: UUID) -> list[Grant]:
     return [_from_record(row) for row in rows]
 
 
-async def delete(connection: Connection, account_id: UUID, grant_id: UUID) -> UUID | None:
-    """Take a user's grant back and return its app's id; None if he has no such grant."""
-    found: UUID | None = await connection.fetchval(
-        "DELETE FROM grants WHERE account_id = $1 AND id = $2 RETURNING app_id", account_id, grant_id
+async def delete(connection: Connection, account_id: UUID, grant_id: UUID) -> tuple[UUID, str] | None:
+    """Take a user's grant back and return its app's id and client id; None if he has no such grant."""
+    row = await connection.fetchrow(
+        "DELETE FROM grants g USING apps a WHERE g.account_id = $1 AND g.id = $2 AND a.id = g.app_id "
+        "RETURNING g.app_id, a.client_id",
+        account_id,
+        grant_id,
     )
-    return found
+    return (row["app_id"], row["client_id"]) if row else None
