@@ -14,11 +14,14 @@ from uuid import UUID, uuid4
 import asyncpg
 from argon2 import PasswordHasher
 
+from auth_service.audit import Audit
 from auth_service.challenges import Challenges
 from auth_service.codes import Codes
-from auth_service.keys import KeyKeeper, KeyRing, Seal
+from auth_service.key_keeper import KeyKeeper
+from auth_service.keys import KeyRing, Seal
 from auth_service.limits import Limit, Limiter
 from auth_service.model import App, Entry, Purpose, TokenForm
+from auth_service.signing import SigningKeys
 from auth_service.store import accounts, apps
 from auth_service.tokens import Kind, TokenCodec
 from auth_service.verification import challenge_data
@@ -63,7 +66,7 @@ class Seeder:
         self._auth = auth
         self._users = users
         self._codec = TokenCodec(keys)
-        self._codes = Codes(valkey, _CODE_SECONDS)
+        self._codes = Codes(valkey, keys, _CODE_SECONDS)
         failures = Limit("bench", 1_000_000_000, 60)
         self._challenges = Challenges(
             valkey, keys, SystemClock(), Limiter(valkey), max_tries=5, failures=failures, per_address=failures
@@ -208,7 +211,17 @@ async def open_seeder(stack: Stack) -> AsyncIterator[Seeder]:
     users = await asyncpg.connect(stack.dsns["users"])
     valkey, keys = Valkey.connect(stack.valkey_url, timeout_seconds=5), KeyRing()
     try:
-        await KeyKeeper(auth, keys, Seal(master_key), SystemClock()).refresh()
+        clock, seal = SystemClock(), Seal(master_key)
+        keeper = KeyKeeper(
+            database=auth,
+            ring=keys,
+            signing=SigningKeys(auth, seal, clock),
+            seal=seal,
+            audit=Audit(clock),
+            clock=clock,
+            longest=_DAY,
+        )
+        await keeper.refresh()
         yield Seeder(stack, auth, users, valkey, keys)
     finally:
         await valkey.close()

@@ -80,6 +80,8 @@ async def _of_operators(rpc: Rpc, place: Place) -> None:
     await rpc.api_keys.RevokeApiKey(apps_pb2.RevokeApiKeyRequest(id=key.id))
     await rpc.keys.ListKeys(operations_pb2.ListKeysRequest())
     await rpc.keys.RotateKeys(operations_pb2.RotateKeysRequest())
+    await rpc.keys.ResealKeys(operations_pb2.ResealKeysRequest())
+    await rpc.key_sets.GetKeySet(operations_pb2.GetKeySetRequest())
     await rpc.audit.ListEvents(operations_pb2.ListEventsRequest(user_id=user_id, page_size=10))
     await rpc.audit.ListEvents(operations_pb2.ListEventsRequest(page_size=10, before_id=10_000))
     await rpc.profiles.BatchGetProfiles(profiles_pb2.BatchGetProfilesRequest(user_ids=[user_id, str(uuid4())]))

@@ -139,10 +139,10 @@ class Challenges:
         Raises:
             GatepostError: RATE_LIMITED after too many wrong answers.
         """
-        key_id = self._keys.active_id
         hashed = _hashed(subject)
         key = _key(purpose, hashed)
         await self._limiter.check(self._failures, key)
+        key_id = self._keys.active_id
         head = key_id.to_bytes(2, "big") + secrets.token_bytes(17)
         handle = (head + _xor(hashed, self._keys.mac("challenge-mask", head, key_id))).hex()
         code = str(100_000 + secrets.randbelow(_CODE_SPAN))
@@ -161,7 +161,7 @@ class Challenges:
         Raises:
             GatepostError: CHALLENGE_FAILED if there is none.
         """
-        data = await self._valkey.run(_PEEK, self._locate(purpose, handle), digest(handle))
+        data = await self._valkey.run(_PEEK, await self._locate(purpose, handle), digest(handle))
         if data is None:
             raise GatepostError(Reason.CHALLENGE_FAILED)
         found: dict[str, Any] = json.loads(data)
@@ -173,7 +173,7 @@ class Challenges:
         Raises:
             GatepostError: CHALLENGE_FAILED whatever is wrong; RATE_LIMITED after too many wrong answers.
         """
-        key = self._locate(purpose, handle)
+        key = await self._locate(purpose, handle)
         return await self._claim(key, digest(handle), self._code_hash(handle, code), "code")
 
     async def peek_of(self, purpose: Purpose, subject: str) -> dict[str, Any]:
@@ -198,7 +198,7 @@ class Challenges:
 
     async def _look(self, purpose: Purpose, subject: str) -> tuple[bytes, bytes, bytes]:
         found = await self._valkey.run(_LOOK, _key(purpose, _hashed(subject)))
-        if found is None or not self._keys.knows(int(found[1])):
+        if found is None or not await self._keys.find(int(found[1])):
             raise GatepostError(Reason.CHALLENGE_FAILED)
         handle_hash, key_id, data = found
         return handle_hash, key_id, data
@@ -220,13 +220,13 @@ class Challenges:
         """Make a claimed challenge answerable again, because what it was claimed for could not be done."""
         await self._valkey.run(_RELEASE, claim.key, claim.handle_hash)
 
-    def _locate(self, purpose: Purpose, handle: str) -> str:
+    async def _locate(self, purpose: Purpose, handle: str) -> str:
         try:
             raw = bytes.fromhex(handle)
         except ValueError:
             raw = b""
         key_id = int.from_bytes(raw[:2], "big")
-        if len(raw) != _HANDLE_BYTES or handle != raw.hex() or not self._keys.knows(key_id):
+        if len(raw) != _HANDLE_BYTES or handle != raw.hex() or not await self._keys.find(key_id):
             raise GatepostError(Reason.CHALLENGE_FAILED)
         head, masked = raw[: _NONCE.stop], raw[_NONCE.stop :]
         return _key(purpose, _xor(masked, self._keys.mac("challenge-mask", head, key_id)))

@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from auth_service.keys import digest
+from auth_service.keys import KeyRing, digest
 from auth_service.model import Account, App, Pkce, TokenForm
 from runtime.errors import GatepostError, Reason
 from runtime.valkey import Script, Valkey
 
 _CODE_BYTES = {TokenForm.PAIR: 16, TokenForm.SHORT_PAIR: 16, TokenForm.SINGLE: 32}  # twice as many hex digits
 _ATTEMPT_BYTES = 16
+_FIRST_KEY = 1  # what the release before did not say
 
 _ISSUE = Script("""
 redis.call('HSET', KEYS[1], 'app', ARGV[1], 'data', ARGV[2])
@@ -51,6 +52,7 @@ class CodeData:
     authenticated_at: datetime
     grant_id: UUID | None
     redirect_url: str = ""
+    key_id: int = _FIRST_KEY
 
 
 class Codes:
@@ -58,11 +60,13 @@ class Codes:
 
     Args:
         valkey: Where they live.
+        keys: A code ends when the key is revoked that tokens were made with when it was issued.
         seconds: Their lifetime.
     """
 
-    def __init__(self, valkey: Valkey, seconds: int) -> None:
+    def __init__(self, valkey: Valkey, keys: KeyRing, seconds: int) -> None:
         self._valkey = valkey
+        self._keys = keys
         self._milliseconds = seconds * 1000
 
     async def issue(
@@ -98,6 +102,7 @@ class Codes:
             "authenticated_at": authenticated_at.timestamp(),
             "grant_id": str(grant_id) if grant_id else None,
             "redirect_url": redirect_url,
+            "key_id": self._keys.active_id,
         }
         await self._valkey.run(_ISSUE, _key(digest(code)), _holder(app, form), json.dumps(data), self._milliseconds)
         return code
@@ -123,7 +128,8 @@ class Codes:
             pkce=Pkce(**data["pkce"]) if data["pkce"] else None,
             authenticated_at=datetime.fromtimestamp(data["authenticated_at"], tz=UTC),
             grant_id=UUID(data["grant_id"]) if data["grant_id"] else None,
-            redirect_url=data.get("redirect_url", ""),  # absent in codes of the release before
+            redirect_url=data.get("redirect_url", ""),  # absent in codes of the release before, as the next
+            key_id=data.get("key_id", _FIRST_KEY),
         )
 
     async def release(self, code: str) -> None:

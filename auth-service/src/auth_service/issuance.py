@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 
 from auth_service import pkce, token_forms
@@ -116,22 +117,28 @@ class Issuance:
         now = self._clock.now()
         if token.generation == found.session.generation:
             expires_at = self._lifetimes.expires_at(form, now, found.session.ends_at, found.refresh_token_seconds)
-            if await self._batches.rotate(Rotation(token.session_id, token.generation, now, expires_at)):
-                session = replace(found.session, generation=found.session.generation + 1, expires_at=expires_at)
+            key_id = self._tokens.key_id
+            if await self._batches.rotate(Rotation(token.session_id, token.generation, now, expires_at, key_id)):
+                session = replace(
+                    found.session, generation=found.session.generation + 1, expires_at=expires_at, key_id=key_id
+                )
                 return self._pair(session, found.access_token_seconds), found.account
             found = await self._sessions.find(token, form)  # somebody else was faster: look again
         if token.generation == found.session.generation - 1 and now - found.session.rotated_at <= self._replay:
+            await self._tokens.find_key(found.session.key_id)  # the successor is made with the key it was made with
             return self._pair(found.session, found.access_token_seconds), found.account
         event = self._audit.event(
-            "session.refresh", outcome="refresh_reuse", account=found.account, app=app, by_user=False
+            "session.refresh", outcome="refresh_reuse", account=found.account, app=app, by_app=True
         )
         await self._batches.end(Ending(found.session.id, "refresh_reuse", event))
         raise GatepostError(Reason.TOKEN_INVALID)
 
     async def _open_for(self, app: App, data: CodeData, code: str, form: TokenForm) -> tuple[TokenSet, Account]:
+        if not await self._tokens.find_key(data.key_id):
+            raise GatepostError(Reason.CODE_INVALID)
         now = self._clock.now()
         session = self._sessions.new(
-            data.account_id, data.security_version, form, now, data.authenticated_at, app, data.scopes
+            data.account_id, data.security_version, form, now, data.authenticated_at, app, data.scopes, data.key_id
         )
         key = None if form.paired else token_forms.new_key(form)
         opening = Opening(
@@ -167,7 +174,7 @@ class Issuance:
         except GatepostError as error:
             if error.reason in _REFUSALS:
                 async with self._database.acquire() as connection:
-                    await self._audit.record(connection, action, outcome=error.reason.value, app=app, by_user=False)
+                    await self._audit.record(connection, action, outcome=error.reason.value, app=app, by_app=True)
             raise
 
     async def _use(self, code: str, app: App, form: TokenForm) -> CodeData:
@@ -186,7 +193,7 @@ class Issuance:
         return data
 
     async def _punish_reuse(self, code: str, app: App) -> bool:
-        event = self._audit.event("session.create", outcome="code_reuse", app=app, by_user=False)
+        event = self._audit.event("session.create", outcome="code_reuse", app=app, by_app=True)
         async with self._database.acquire() as connection:
             return await store.revoke_by_code(connection, digest(code), app.id, event)
 
@@ -194,9 +201,16 @@ class Issuance:
         now = self._clock.now()
         lifetime = timedelta(seconds=self._lifetimes.access_seconds(session.form, project_seconds))
         expires_at = min(now + lifetime, session.expires_at)
+        mint = partial(
+            self._tokens.mint,
+            session_id=session.id,
+            salt=session.salt,
+            generation=session.generation,
+            key_id=session.key_id,
+        )
         return TokenSet(
-            access_token=self._tokens.mint(Kind.ACCESS, session.id, session.salt, session.generation, expires_at),
-            refresh_token=self._tokens.mint(Kind.REFRESH, session.id, session.salt, session.generation),
+            access_token=mint(Kind.ACCESS, expires_at=expires_at),
+            refresh_token=mint(Kind.REFRESH),
             access_expires_at=expires_at,
             expires_in=ceil((expires_at - now).total_seconds()),
             scopes=session.scopes,

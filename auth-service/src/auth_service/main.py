@@ -13,6 +13,7 @@ from auth_service.apps import Apps
 from auth_service.argon2id import Argon2id
 from auth_service.arrivals import Arrivals
 from auth_service.audit import Audit
+from auth_service.audit_export import AuditExport
 from auth_service.batches import Batches
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
@@ -28,7 +29,8 @@ from auth_service.grants import Grants
 from auth_service.hashing import HashPool
 from auth_service.identities import Identities
 from auth_service.issuance import Issuance
-from auth_service.keys import REFRESH_SECONDS, KeyKeeper, KeyRing, Seal
+from auth_service.key_keeper import REFRESH_SECONDS, RETIRE_SECONDS, KeyKeeper
+from auth_service.keys import KeyRing, Seal
 from auth_service.limits import Limit, Limiter
 from auth_service.link_use import LinkUse
 from auth_service.links import Links
@@ -45,7 +47,7 @@ from auth_service.rpc.accounts import AccountRpc
 from auth_service.rpc.apps import ApiKeyRpc, AppRpc
 from auth_service.rpc.directory import DirectoryRpc
 from auth_service.rpc.links import LinkRpc
-from auth_service.rpc.operations import AuditRpc, KeyRpc
+from auth_service.rpc.operations import AuditRpc, KeyRpc, KeySetRpc
 from auth_service.rpc.own_apps import OwnAppRpc
 from auth_service.rpc.projects import ProjectRpc
 from auth_service.rpc.sign_in import SignInRpc
@@ -54,6 +56,7 @@ from auth_service.sessions import Sessions
 from auth_service.settings import AuthSettings
 from auth_service.sign_in import SignIn
 from auth_service.sign_up import SignUp
+from auth_service.signing import SigningKeys
 from auth_service.token_forms import Lifetimes
 from auth_service.tokens import TokenCodec
 from auth_service.verification import Verification
@@ -127,8 +130,27 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             together=settings.batch_limit_items,
         )
         ending.push_async_callback(valkey.close)
-        ring = KeyRing()
-        keeper = KeyKeeper(database, ring, Seal(settings.read_master_key()), clock)
+        audit = Audit(clock)
+        lifetimes = Lifetimes(
+            access=settings.access_token_seconds,
+            short_access=settings.short_access_token_seconds,
+            refresh=settings.refresh_token_seconds,
+            session_key=settings.session_key_seconds,
+            web_idle=settings.web_idle_seconds,
+            web_max=settings.web_max_seconds,
+            session_max=settings.session_max_seconds,
+        )
+        ring, seal = KeyRing(), Seal(*settings.read_master_keys())
+        signing = SigningKeys(database, seal, clock)
+        keeper = KeyKeeper(
+            database=database,
+            ring=ring,
+            signing=signing,
+            seal=seal,
+            audit=audit,
+            clock=clock,
+            longest=lifetimes.longest,
+        )
         await keeper.load()
         service_keys = ServiceKeys(settings.service_key_list)
         tls = Tls.from_settings(settings)
@@ -163,7 +185,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             failures=Limit("code-failures", settings.code_failures_per_account, code_window),
             per_address=Limit("code-failures-address", settings.code_failures_per_address, code_window),
         )
-        codes = Codes(valkey, settings.code_seconds)
+        codes = Codes(valkey, ring, settings.code_seconds)
         tokens = TokenCodec(ring)
         argon2id = Argon2id(
             memory_kib=settings.argon2_memory_kib,
@@ -175,7 +197,6 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         ending.callback(passwords.close)
         relay_loop = Loop("relay", _RELAY_SECONDS, Relay(database, MessageServiceStub(notify), clock).step)
         notices = Notices(clock, relay_loop.nudge)
-        audit = Audit(clock)
         batches = Batches(database, most=settings.batch_limit_items)
         clients = Clients(database, batches)
         profiles = Profiles(ProfileServiceStub(users))
@@ -197,15 +218,6 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         mails = Limit("mails", settings.mails_per_account, settings.mail_window_seconds)
         sign_ups = Limit("sign-ups", settings.sign_ups_per_address, settings.sign_up_window_seconds)
         arrivals = Arrivals(notices, batches, clock)
-        lifetimes = Lifetimes(
-            access=settings.access_token_seconds,
-            short_access=settings.short_access_token_seconds,
-            refresh=settings.refresh_token_seconds,
-            session_key=settings.session_key_seconds,
-            web_idle=settings.web_idle_seconds,
-            web_max=settings.web_max_seconds,
-            session_max=settings.session_max_seconds,
-        )
         sessions = Sessions(
             database=database,
             batches=batches,
@@ -357,6 +369,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             seconds=settings.closing_seconds,
         )
         export = Export(database=database, sessions=sessions, audit=audit, clock=clock)
+        audit_export = AuditExport(database=database, signing=signing, audit=audit, clock=clock)
         link_use = LinkUse(database=database, links=links, addresses=addresses, closing=closing, recovery=recovery)
         api_keys = ApiKeys(database, batches, audit, clock)
         directory = Directory(
@@ -423,7 +436,8 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             ),
             (grants_pb2_grpc.add_GrantServiceServicer_to_server, GrantRpc(grants, accounts), "GrantService"),
             (operations_pb2_grpc.add_KeyServiceServicer_to_server, KeyRpc(keeper), "KeyService"),
-            (operations_pb2_grpc.add_AuditServiceServicer_to_server, AuditRpc(database), "AuditService"),
+            (operations_pb2_grpc.add_KeySetServiceServicer_to_server, KeySetRpc(signing), "KeySetService"),
+            (operations_pb2_grpc.add_AuditServiceServicer_to_server, AuditRpc(database, audit_export), "AuditService"),
         ):
             server.add(register, servicer, f"gatepost.auth.v1.{service}", callers=NARROWED.get(service))
         changes = Changes(settings.auth_postgres_dsn.get_secret_value(), NAME)
@@ -438,6 +452,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             Loop("sweep", _SWEEP_SECONDS, Sweep(database, profiles, clock).step),
             Loop("closing", _SWEEP_SECONDS, Expiry(database, enrolment, audit, clock).step),
             Loop("keys", REFRESH_SECONDS, keeper.refresh),
+            Loop("key retirement", RETIRE_SECONDS, keeper.retire),
         ):
             loop.start()
             ending.push_async_callback(loop.stop)

@@ -298,6 +298,7 @@ class Session:
     user_agent: str = ""
     client_address: str = ""
     app_name: str = ""
+    key_id: int = 0  # that the tokens of its generation are made with; 0: not known, by the release before
 
 
 @dataclass(frozen=True, slots=True)

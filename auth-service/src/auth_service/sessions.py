@@ -156,8 +156,12 @@ class Sessions:
         authenticated_at: datetime,
         app: App | None = None,
         scopes: tuple[str, ...] = (),
+        key_id: int = 0,
     ) -> Session:
-        """Return a session that begins now, for the client of the call at hand; not yet stored."""
+        """Return a session that begins now, for the client of the call at hand; not yet stored.
+
+        What it is opened with was made with the key `key_id`, 0 for the one in use; with that key the session ends.
+        """
         ends_at = self._lifetimes.ends_at(form, authenticated_at, now)
         refresh_seconds = app.project.refresh_token_seconds if app else 0
         user_agent, client_address = client_of_call()
@@ -180,6 +184,7 @@ class Sessions:
             last_used_at=now,
             user_agent=user_agent,
             client_address=client_address,
+            key_id=key_id or self._tokens.key_id,
         )
 
     async def find(self, token: Token, form: TokenForm) -> store.Found:
@@ -188,7 +193,7 @@ class Sessions:
         Raises:
             GatepostError: TOKEN_INVALID; TOKEN_EXPIRED when only time has ended it; DIALECT_DISABLED.
         """
-        found = await self._batches.session(token.session_id)
+        found = await self._batches.session(token.session_id) if await self._tokens.find_key(token.key_id) else None
         if found is None:
             raise GatepostError(Reason.TOKEN_INVALID)
         self._tokens.check(token, found.session.salt)

@@ -25,7 +25,9 @@ class AuthSettings(SharedSettings):
     users_target: str = Field("ipv4:127.0.0.1:7002", description="gRPC target of user-service.")
     notify_target: str = Field("ipv4:127.0.0.1:7003", description="gRPC target of notify-service.")
     master_key: SecretStr | None = Field(
-        None, description="Secret that the token keys are sealed with at rest, 32 characters or more."
+        None,
+        description="Secret that keys are sealed with at rest, 32 characters or more. Several, separated by commas, "
+        "while it is replaced: the first seals, all open.",
     )
     master_key_file: FilePath | None = Field(None, description="File that holds the master key, instead of master_key.")
 
@@ -109,20 +111,22 @@ class AuthSettings(SharedSettings):
 
     @model_validator(mode="after")
     def _sealable(self) -> Self:
-        self.read_master_key()
+        self.read_master_keys()
         return self
 
-    def read_master_key(self) -> str:
-        """Return the master key from the variable or the file.
+    def read_master_keys(self) -> list[str]:
+        """Return the master keys from the variable or the file: the first seals, all open.
 
         Raises:
-            ValueError: Neither is given, or it is shorter than 32 characters.
+            ValueError: Neither is given, or one is shorter than 32 characters.
         """
         key = self.master_key.get_secret_value() if self.master_key else ""
         if not key and self.master_key_file:
             key = self.master_key_file.read_text(encoding="utf-8").strip()
-        if len(key) < _MIN_MASTER_KEY_LENGTH:
+        keys = [each.strip() for each in key.split(",")]
+        if any(len(each) < _MIN_MASTER_KEY_LENGTH for each in keys):
             raise ValueError(
-                f"GATEPOST_MASTER_KEY or GATEPOST_MASTER_KEY_FILE must give {_MIN_MASTER_KEY_LENGTH} characters or more"
+                f"GATEPOST_MASTER_KEY or GATEPOST_MASTER_KEY_FILE must give {_MIN_MASTER_KEY_LENGTH} characters or "
+                "more, of each key if there are several"
             )
-        return key
+        return keys

@@ -47,6 +47,11 @@ class Lifetimes:
     web_max: int
     session_max: int
 
+    @property
+    def longest(self) -> timedelta:
+        """The longest that any session can live, and whatever belongs to one."""
+        return timedelta(seconds=max(self.session_max, self.web_max, self.short_access))
+
     def ends_at(self, form: TokenForm, authenticated_at: datetime, now: datetime) -> datetime:
         """Return when a session that begins now ends for good."""
         if form is TokenForm.SINGLE:

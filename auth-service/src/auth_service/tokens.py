@@ -2,7 +2,8 @@
 
 A token names its kind, key, session and generation, and carries a MAC over them and the session's salt. Forging one
 takes both the key (sealed, see `keys`) and the session row; a leaked database alone yields no token. That a token is
-well made says nothing about whether its session lives: `sessions` asks PostgreSQL every time. Pure: no I/O, no clock.
+well made says nothing about whether its session lives: `sessions` asks PostgreSQL every time. No clock, and no I/O but
+for a key that this instance has not heard of yet.
 """
 
 import hmac
@@ -32,7 +33,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token taken apart; its MAC is not yet checked."""
+    """A token taken apart; neither its key is looked for yet nor its MAC checked."""
 
     kind: Kind
     key_id: int
@@ -53,12 +54,36 @@ class TokenCodec:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
+    @property
+    def key_id(self) -> int:
+        """The key that new sessions and generations are made with."""
+        return self._keys.active_id
+
     def mint(
-        self, kind: Kind, session_id: UUID, salt: bytes, generation: int, expires_at: datetime | None = None
+        self,
+        kind: Kind,
+        session_id: UUID,
+        salt: bytes,
+        generation: int,
+        expires_at: datetime | None = None,
+        *,
+        key_id: int = 0,
     ) -> str:
-        """Return the token: 68 URL-safe characters. The same arguments and key give the same token."""
+        """Return the token: 68 URL-safe characters. The same arguments and key give the same token.
+
+        Args:
+            kind: What it is for.
+            session_id: Whose it is.
+            salt: The session's.
+            generation: The session's.
+            expires_at: When it expires; None: with the session.
+            key_id: The key that this generation is made with; 0 for the one that new ones are.
+
+        Raises:
+            GatepostError: UNAVAILABLE if the key is gone.
+        """
         expiry = 0 if expires_at is None else int(expires_at.timestamp() * 1000)
-        key_id = self._keys.active_id
+        key_id = key_id or self._keys.active_id
         body = _BODY.pack(kind, key_id, session_id.bytes, generation, expiry)
         return urlsafe_b64encode(body + self._mac(key_id, salt, body)).decode()
 
@@ -66,7 +91,7 @@ class TokenCodec:
         """Take a token apart.
 
         Raises:
-            GatepostError: TOKEN_INVALID if it is no token of this kind or made with a key we do not have.
+            GatepostError: TOKEN_INVALID if it is no token of this kind.
         """
         if len(text) != _TOKEN_CHARS or not text.isascii():
             raise GatepostError(Reason.TOKEN_INVALID)
@@ -76,16 +101,22 @@ class TokenCodec:
             expires_at = datetime.fromtimestamp(expiry / 1000, UTC) if expiry else None
         except (Base64Error, ValueError, OverflowError, OSError, error):
             raise GatepostError(Reason.TOKEN_INVALID) from None
-        if found != kind or not self._keys.knows(key_id) or urlsafe_b64encode(raw).decode() != text:
+        if found != kind or urlsafe_b64encode(raw).decode() != text:
             raise GatepostError(Reason.TOKEN_INVALID)
         return Token(kind, key_id, UUID(bytes=session), generation, expires_at, raw[: _BODY.size], raw[_BODY.size :])
+
+    async def find_key(self, key_id: int) -> bool:
+        """Say whether a key is good, so that `check` and `mint` can use it; see `KeyRing.find`."""
+        return await self._keys.find(key_id)
 
     def check(self, token: Token, salt: bytes) -> None:
         """Check the MAC against the session's salt, in constant time.
 
         Raises:
-            GatepostError: TOKEN_INVALID if it does not fit.
+            GatepostError: TOKEN_INVALID if it does not fit, or its key is not on the ring.
         """
+        if not self._keys.knows(token.key_id):
+            raise GatepostError(Reason.TOKEN_INVALID)
         if not hmac.compare_digest(token.mac, self._mac(token.key_id, salt, token.body)):
             raise GatepostError(Reason.TOKEN_INVALID)
 

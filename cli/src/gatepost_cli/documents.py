@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gatepost.auth.v1.accounts_pb2 import Account, AccountState
 from gatepost.auth.v1.apps_pb2 import ApiKey, App, AppSecret, AppType
-from gatepost.auth.v1.operations_pb2 import AuditEvent, Key
+from gatepost.auth.v1.operations_pb2 import AuditEvent, Key, KeyState, SigningKey
 from gatepost.auth.v1.projects_pb2 import Project, SignInPolicy
 from gatepost.notify.v1.messages_pb2 import Channel, Message, MessageStatus
 from gatepost.users.v1.locations_pb2 import Location
@@ -156,7 +156,23 @@ def message(sent: Message) -> Document:
 
 def key(token_key: Key) -> Document:
     """Return a key that tokens are made with, without its value."""
-    return {"id": token_key.id, "active": token_key.active, "created_at": _time(token_key.create_time)}
+    return {
+        "id": token_key.id,
+        "active": token_key.active,
+        "created_at": _time(token_key.create_time),
+        "state": _word(KeyState.Name(token_key.state), "KEY_STATE_"),
+        "revoked_at": _time(token_key.revoke_time) if token_key.HasField("revoke_time") else None,
+    }
+
+
+def signing_key(published: SigningKey) -> Document:
+    """Return a key that signs for others, without its value."""
+    return {
+        "id": published.id,
+        "state": _word(KeyState.Name(published.state), "KEY_STATE_"),
+        "created_at": _time(published.create_time),
+        "revoked_at": _time(published.revoke_time) if published.HasField("revoke_time") else None,
+    }
 
 
 def event(recorded: AuditEvent) -> Document:

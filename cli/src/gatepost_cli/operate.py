@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 
 from gatepost.auth.v1.accounts_pb2_grpc import AccountServiceStub
 from gatepost.auth.v1.apps_pb2_grpc import ApiKeyServiceStub, AppServiceStub
-from gatepost.auth.v1.operations_pb2_grpc import AuditServiceStub, KeyServiceStub
+from gatepost.auth.v1.operations_pb2_grpc import AuditServiceStub, KeyServiceStub, KeySetServiceStub
 from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceStub
 from gatepost.auth.v1.tokens_pb2_grpc import TokenServiceStub
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
@@ -28,7 +29,7 @@ from gatepost_cli.errors import CommandFailed
 from gatepost_cli.refusals import explained
 from gatepost_cli.services import Services, locate
 from runtime.context import CallContext, bound
-from runtime.credentials import ServiceKeys
+from runtime.credentials import Metadata, ServiceKeys
 from runtime.errors import GatepostError
 from runtime.grpc_client import connect
 from runtime.settings import SharedSettings
@@ -37,7 +38,11 @@ from runtime.tls import Tls
 if TYPE_CHECKING:  # the stubs' names for what they make of an asyncio channel
     from gatepost.auth.v1.accounts_pb2_grpc import AccountServiceAsyncStub
     from gatepost.auth.v1.apps_pb2_grpc import ApiKeyServiceAsyncStub, AppServiceAsyncStub
-    from gatepost.auth.v1.operations_pb2_grpc import AuditServiceAsyncStub, KeyServiceAsyncStub
+    from gatepost.auth.v1.operations_pb2_grpc import (
+        AuditServiceAsyncStub,
+        KeyServiceAsyncStub,
+        KeySetServiceAsyncStub,
+    )
     from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceAsyncStub
     from gatepost.auth.v1.tokens_pb2_grpc import TokenServiceAsyncStub
     from gatepost.notify.v1.messages_pb2_grpc import MessageServiceAsyncStub
@@ -52,7 +57,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Rpc:
-    """The services' stubs, and the channels below them by service name."""
+    """The services' stubs, and the channels below them by service name.
+
+    `credential` returns metadata that proves to a service who calls; a call whose answer is a stream must show it.
+    """
 
     projects: "ProjectServiceAsyncStub"
     apps: "AppServiceAsyncStub"
@@ -60,12 +68,14 @@ class Rpc:
     accounts: "AccountServiceAsyncStub"
     tokens: "TokenServiceAsyncStub"
     keys: "KeyServiceAsyncStub"
+    key_sets: "KeySetServiceAsyncStub"
     audit: "AuditServiceAsyncStub"
     profiles: "ProfileServiceAsyncStub"
     pictures: "PictureServiceAsyncStub"
     locations: "LocationServiceAsyncStub"
     messages: "MessageServiceAsyncStub"
     channels: dict[str, grpc.aio.Channel]
+    credential: Callable[[str], Metadata]
 
 
 def operate(folder: Path | None, work: Callable[[Rpc], Awaitable[T]]) -> T:
@@ -115,12 +125,14 @@ async def opened(services: Services) -> AsyncIterator[Rpc]:
             accounts=AccountServiceStub(auth),
             tokens=TokenServiceStub(auth),
             keys=KeyServiceStub(auth),
+            key_sets=KeySetServiceStub(auth),
             audit=AuditServiceStub(auth),
             profiles=ProfileServiceStub(users),
             pictures=PictureServiceStub(users),
             locations=LocationServiceStub(users),
             messages=MessageServiceStub(notify),
             channels=channels,
+            credential=partial(keys.metadata, CALLER),
         )
 
 

@@ -21,6 +21,8 @@ from gatepost.auth.v1.directory_pb2_grpc import DirectoryServiceStub
 from gatepost.auth.v1.forms_pb2 import TokenForm
 from gatepost.auth.v1.grants_pb2_grpc import GrantServiceStub
 from gatepost.auth.v1.links_pb2_grpc import LinkServiceStub
+from gatepost.auth.v1.operations_pb2 import GetKeySetRequest, GetKeySetResponse
+from gatepost.auth.v1.operations_pb2_grpc import KeySetServiceStub
 from gatepost.auth.v1.projects_pb2 import GetProjectRequest, Project, ResolveProjectRequest
 from gatepost.auth.v1.projects_pb2_grpc import ProjectServiceStub
 from gatepost.auth.v1.sign_in_pb2 import SignUpRequest, SignUpResponse
@@ -46,6 +48,8 @@ _PAUSE_SECONDS = 0.05
 # Long enough for a crashed service to be back.
 _PATIENT_SECONDS = 5.0
 _PROJECTS = 1024
+# A revoked key is published no longer than this, and nobody who asks often costs more than one call in it.
+_KEY_SET_SECONDS = 0.5
 
 
 class Clients:
@@ -87,6 +91,8 @@ class Clients:
         self.messages = MessageServiceStub(notify)
         self.devices = DeviceServiceStub(notify)
         self._projects = ProjectServiceStub(auth)
+        self._key_sets = KeySetServiceStub(auth)
+        self._key_set: Recent[str, GetKeySetResponse] = Recent(self._get_key_set, seconds=_KEY_SET_SECONDS, entries=1)
         self._by_name = Recent(self._get_project, seconds=project_cache_seconds, entries=_PROJECTS)
         self._by_host = Recent(self._resolve_project, seconds=project_cache_seconds, entries=_PROJECTS)
 
@@ -142,6 +148,13 @@ class Clients:
 
     async def _resolve_project(self, host: str) -> Project:
         return (await _twice(self._projects.ResolveProject, ResolveProjectRequest(host=host))).project
+
+    async def key_set(self) -> GetKeySetResponse:
+        """KeySetService.GetKeySet, remembered for a moment."""
+        return await self._key_set.get("")
+
+    async def _get_key_set(self, _which: str) -> GetKeySetResponse:
+        return await _twice(self._key_sets.GetKeySet, GetKeySetRequest())
 
     async def origin_allowed(self, origin: str) -> bool:
         """AppService.CheckOrigin."""

@@ -28,7 +28,8 @@ from auth_service.entrance import Entrance
 from auth_service.hashing import HashPool
 from auth_service.identities import Identities
 from auth_service.issuance import Issuance
-from auth_service.keys import KeyKeeper, KeyRing, Seal
+from auth_service.key_keeper import KeyKeeper
+from auth_service.keys import KeyRing, Seal
 from auth_service.limits import Limit, Limiter
 from auth_service.links import Links
 from auth_service.model import Account, App, AppType, NewProfile, SignInPolicy
@@ -37,6 +38,7 @@ from auth_service.passwords import Passwords
 from auth_service.profiles import Profiles
 from auth_service.projects import Projects
 from auth_service.sessions import Sessions
+from auth_service.signing import SigningKeys
 from auth_service.store import accounts
 from auth_service.token_forms import Lifetimes
 from auth_service.tokens import TokenCodec
@@ -93,16 +95,27 @@ class Engines:
         self.valkey = valkey
         self.clock = clock
         self.sink = sink
+        self.audit = Audit(clock)
         self.ring = KeyRing()
-        self.keeper = KeyKeeper(database, self.ring, Seal(MASTER_KEY), clock)
+        self.seal = Seal(MASTER_KEY)
+        self.signing = SigningKeys(database, self.seal, clock)
+        self.keeper = KeyKeeper(
+            database=database,
+            ring=self.ring,
+            signing=self.signing,
+            seal=self.seal,
+            audit=self.audit,
+            clock=clock,
+            longest=LIFETIMES.longest,
+            known_seconds=0,
+        )
         self.limiter = Limiter(valkey)
         self.challenges = Challenges(
             valkey, self.ring, clock, self.limiter, max_tries=5, failures=FAILURES, per_address=FAILURES_HERE
         )
-        self.codes = Codes(valkey, 300)
+        self.codes = Codes(valkey, self.ring, 300)
         self.tokens = TokenCodec(self.ring)
         self.passwords = Passwords(CHEAP, HashPool(workers=1, queue_size=64))
-        self.audit = Audit(clock)
         self.notices = Notices(clock, lambda: None)
         self.profiles = Profiles(sink)  # type: ignore[arg-type]  # the two calls that are made
         self.enrolment = Enrolment(database, self.profiles, self.audit, clock)

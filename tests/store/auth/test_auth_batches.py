@@ -120,7 +120,7 @@ async def test_one_refresh_token_twenty_times_in_a_batch_is_used_once(engines: E
 async def test_of_many_that_would_rotate_a_session_one_is_told_that_it_has(engines: Engines, house: House) -> None:
     [tokens] = await house.sign_in(1)
     now = engines.clock.now()
-    rotation = Rotation(await house.session_id(tokens), 1, now, now + timedelta(days=1))
+    rotation = Rotation(await house.session_id(tokens), 1, now, now + timedelta(days=1), 1)
     stale = rotation._replace(generation=7)
     done = await asyncio.gather(*map(engines.batches.rotate, [stale, rotation, rotation, stale, rotation]))
     assert done == [False, True, False, False, False]
@@ -251,7 +251,7 @@ async def test_small_batches_are_not_planned_anew_each_time(engines: Engines, ho
         "holders": lambda c: apps.fetch_holders(c, [b"key"]),
         "grants": lambda c: grants.fetch_of_apps(c, [(uuid4(), uuid4())]),
         "open": lambda c: session_writes.open_many(c, [house.opening(account, uuid4().hex)], wait=False),
-        "rotate": lambda c: session_writes.rotate_many(c, [Rotation(uuid4(), 1, now, now)], wait=False),
+        "rotate": lambda c: session_writes.rotate_many(c, [Rotation(uuid4(), 1, now, now, 1)], wait=False),
         "end": lambda c: session_writes.end_many(c, [Ending(uuid4(), "logout", event)], wait=False),
         "touch": lambda c: session_writes.touch_many(c, [Touch(uuid4(), now, now, now)]),
         "acquaint": lambda c: session_writes.acquaint_many(c, [Visit(uuid4(), "", "", now, now)]),

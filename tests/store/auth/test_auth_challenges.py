@@ -61,7 +61,7 @@ async def test_a_claim_repeated_because_its_answer_was_lost_is_one_claim(engines
 
     opened = await engines.challenges.open(Purpose.OTP, subject(), DATA, 600)
     handle = opened.challenge.handle
-    key = engines.challenges._locate(Purpose.OTP, handle)
+    key = await engines.challenges._locate(Purpose.OTP, handle)
     arguments = (digest(handle), engines.challenges._code_hash(handle, opened.code), 5)
     first = await engines.valkey.run(challenges._CLAIM, key, *arguments, b"attempt", "code")
     assert await engines.valkey.run(challenges._CLAIM, key, *arguments, b"attempt", "code") == first
@@ -114,7 +114,7 @@ async def test_a_decoy_looks_alike_and_cannot_be_answered(engines: Engines, refu
     assert decoy.challenge.handle[:4] == real.challenge.handle[:4]
     assert len(decoy.challenge.handle) == len(real.challenge.handle)
     await refused(engines.challenges.claim(Purpose.OTP, decoy.challenge.handle, decoy.code), Reason.CHALLENGE_FAILED)
-    keys = [engines.challenges._locate(Purpose.OTP, each.challenge.handle) for each in (decoy, real)]
+    keys = [await engines.challenges._locate(Purpose.OTP, each.challenge.handle) for each in (decoy, real)]
     shapes = [await engines.valkey.command("HGETALL", key) for key in keys]
     assert {name: len(value) for name, value in shapes[0].items() if name != b"tries"} == {
         name: len(value) for name, value in shapes[1].items() if name != b"tries"
@@ -178,7 +178,7 @@ async def test_a_challenge_opened_before_a_key_rotation_is_answered_after_it(
     engines: Engines, database: Database
 ) -> None:
     opened = await engines.challenges.open(Purpose.OTP, subject(), DATA, 600)
-    made = await engines.keeper.rotate()
+    made, _ = await engines.keeper.rotate()
     engines.ring.active_id = made.id
     await engines.challenges.claim(Purpose.OTP, opened.challenge.handle, opened.code)
 

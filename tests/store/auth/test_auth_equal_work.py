@@ -60,6 +60,7 @@ class House:
 
     async def cost(self, call: Any) -> tuple[list[str], list[str], int, Reason | None]:
         """Make a call; return its statements, scripts, hashes and the reason it failed for."""
+        await self.engines.keeper.refresh()  # as the loop does, so that no call has to
         self.statements.clear()
         self.valkey.scripts.clear()
         self.hashing.hashes = 0

@@ -115,7 +115,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
 def test_the_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     environment(monkeypatch, GATEPOST_OTP_SECONDS="61")
     settings = load(AuthSettings)
-    assert (settings.otp_seconds, settings.read_master_key()) == (61, MASTER_KEY)
+    assert (settings.otp_seconds, settings.read_master_keys()) == (61, [MASTER_KEY])
 
 
 def test_no_secret_stands_in_the_text_form_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_the_master_key_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_p
     file = tmp_path / "key"
     file.write_text(f"{MASTER_KEY}\n", encoding="utf-8")
     environment(monkeypatch, GATEPOST_MASTER_KEY=None, GATEPOST_MASTER_KEY_FILE=str(file))
-    assert load(AuthSettings).read_master_key() == MASTER_KEY
+    assert load(AuthSettings).read_master_keys() == [MASTER_KEY]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ TYPES = {
     "request_id": "text",
 }
 COLUMNS = ", ".join(TYPES)
+_RANGE_SECONDS = 60.0
 _INSERT_MANY = f"INSERT INTO audit_events ({COLUMNS}) SELECT {COLUMNS} FROM {items(**TYPES)} ORDER BY n"  # noqa: S608 constants
 
 
@@ -90,6 +91,33 @@ async def fetch_page(connection: Connection, account_id: UUID | None, before_id:
         limit,
     )
     return [Event(*row.values()) for row in rows]
+
+
+async def fetch_range(
+    connection: Connection,
+    after_id: int,
+    since: datetime,
+    until: datetime,
+    action: str,
+    project: str,
+    limit: int,
+) -> list[Event]:
+    """Return events, oldest first, after an id, from one time on and before another; of an action or project if named.
+
+    They are looked for from the id on, so where few are wanted of very many it takes long.
+    """
+    rows = await connection.fetch(
+        f"SELECT id, {COLUMNS} FROM audit_events WHERE id > $1 AND at >= $2 AND at < $3 "  # noqa: S608 constants
+        "AND ($4 = '' OR action = $4) AND ($5 = '' OR project = $5) ORDER BY id LIMIT $6",
+        after_id,
+        since,
+        until,
+        action,
+        project,
+        limit,
+        timeout=_RANGE_SECONDS,
+    )
+    return [Event(*row) for row in rows]
 
 
 async def fetch_usage(connection: Connection, client_id: str, since: datetime) -> list[AppUsage]:

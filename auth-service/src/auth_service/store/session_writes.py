@@ -15,6 +15,7 @@ from auth_service.model import Account, Session
 from auth_service.store import accounts, audit
 from auth_service.store.arrays import items
 from auth_service.store.audit import Event
+from auth_service.store.keys import OLDEST_GOOD
 from runtime.postgres import Connection
 
 
@@ -38,12 +39,13 @@ class Opening:
 
 
 class Rotation(NamedTuple):
-    """A session to move on from a generation."""
+    """A session to move on from a generation to one that is made with a key."""
 
     session_id: UUID
     generation: int
     now: datetime
     expires_at: datetime
+    key_id: int
 
 
 class Touch(NamedTuple):
@@ -111,20 +113,21 @@ _OPENED = items(
     project="text",
     client_id="text",
     request_id="text",
+    key_id="int",
 )
 _OPEN = f"""WITH w AS MATERIALIZED (SELECT * FROM {_OPENED}),
 live AS (
     SELECT w.id AS opening_id, {accounts.COLUMNS} FROM w JOIN accounts a ON a.id = w.account_id {accounts.JOINS}
-    WHERE a.state = 'active' AND a.security_version = w.security_version
+    WHERE a.state = 'active' AND a.security_version = w.security_version AND w.key_id >= {OLDEST_GOOD}
     AND (w.grant_id IS NULL OR (SELECT true FROM grants g WHERE g.id = w.grant_id FOR SHARE %(waiting)s))
     FOR SHARE OF a %(waiting)s
 ), opened AS (
     INSERT INTO sessions (id, account_id, app_id, scopes, salt, generation, security_version, code_hash,
         authenticated_at, created_at, rotated_at, expires_at, ends_at, form, key_hash, last_used_at, user_agent,
-        client_address)
+        client_address, key_id)
     SELECT w.id, w.account_id, w.app_id, string_to_array(w.scopes, ' '), w.salt, 1, w.security_version, w.code_hash,
         w.authenticated_at, w.created_at, w.created_at, w.expires_at, w.ends_at, w.form, w.key_hash, w.created_at,
-        w.user_agent, w.client_address
+        w.user_agent, w.client_address, w.key_id
     FROM w JOIN live ON live.opening_id = w.id ON CONFLICT DO NOTHING RETURNING id
 ), appended AS (
     INSERT INTO audit_events ({audit.COLUMNS})
@@ -134,15 +137,16 @@ live AS (
 )
 SELECT live.* FROM live JOIN opened ON opened.id = live.opening_id"""  # noqa: S608 constants
 _ROTATE = f"""WITH live AS (
-    SELECT s.id, w.rotated_at, w.expires_at
-    FROM {items(id="uuid", generation="int", rotated_at="timestamptz", expires_at="timestamptz")}
+    SELECT s.id, w.rotated_at, w.expires_at, w.key_id
+    FROM {items(id="uuid", generation="int", rotated_at="timestamptz", expires_at="timestamptz", key_id="int")}
     JOIN sessions s ON s.id = w.id AND s.generation = w.generation JOIN accounts a ON a.id = s.account_id
     WHERE s.revoked_at IS NULL AND a.state = 'active' AND a.security_version = s.security_version
+    AND least(s.key_id, w.key_id) >= {OLDEST_GOOD}
     FOR NO KEY UPDATE OF s %(waiting)s
 )
 UPDATE sessions s
 SET generation = s.generation + 1, rotated_at = live.rotated_at, expires_at = live.expires_at,
-    last_used_at = live.rotated_at
+    last_used_at = live.rotated_at, key_id = live.key_id
 FROM live WHERE s.id = live.id RETURNING s.id, s.generation - 1"""  # noqa: S608 constants
 _TOUCH = f"""WITH live AS (
     SELECT s.id, w.used_at, w.expires_at
@@ -184,7 +188,8 @@ _ENDING = {wait: _waiting(_END, wait=wait) for wait in (True, False)}
 async def open_many(connection: Connection, openings: Sequence[Opening], *, wait: bool) -> dict[UUID, Account]:
     """Add sessions with their events; return their accounts, by the session's id, of those that were added.
 
-    One is not if its account is not active at its security version, its grant is gone, or its code is spent.
+    One is not if its account is not active at its security version, its grant is gone, its code is spent, or the key it
+    is made with revoked.
     """
     rows = await connection.fetch(_OPENING[wait], *zip(*map(_values, openings), strict=True))
     return {row["opening_id"]: accounts.from_record(row) for row in rows}
@@ -215,6 +220,7 @@ def _values(opening: Opening) -> tuple[object, ...]:
         event.project,
         event.client_id,
         event.request_id,
+        session.key_id,
     )
 
 

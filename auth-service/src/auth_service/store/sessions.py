@@ -14,14 +14,16 @@ from auth_service.model import Account, Session, TokenForm
 from auth_service.store import accounts, audit
 from auth_service.store.arrays import any_of
 from auth_service.store.audit import Event
+from auth_service.store.keys import OLDEST_GOOD
 from runtime.postgres import Connection
 
 # In the order of the model.
-_COLUMNS = """s.id AS session_id, s.account_id AS session_account_id, s.app_id, coalesce(ap.client_id, '') AS client_id,
-    s.scopes, s.salt, s.generation, s.security_version AS session_version, s.authenticated_at,
-    s.created_at AS session_created_at, s.rotated_at, s.expires_at, s.ends_at, s.revoked_at IS NOT NULL AS revoked,
+_COLUMNS = f"""s.id AS session_id, s.account_id AS session_account_id, s.app_id,
+    coalesce(ap.client_id, '') AS client_id, s.scopes, s.salt, s.generation, s.security_version AS session_version,
+    s.authenticated_at, s.created_at AS session_created_at, s.rotated_at, s.expires_at, s.ends_at,
+    s.revoked_at IS NOT NULL OR s.key_id < {OLDEST_GOOD} AS revoked,
     s.form, coalesce(s.last_used_at, s.rotated_at) AS last_used_at, s.user_agent, s.client_address,
-    coalesce(ap.name, '') AS app_name"""
+    coalesce(ap.name, '') AS app_name, s.key_id"""
 _NAMES = [field.name for field in fields(Session)]
 _FIELDS, _SCOPES, _FORM = len(_NAMES), _NAMES.index("scopes"), _NAMES.index("form")
 
@@ -148,7 +150,8 @@ async def fetch_live(connection: Connection, account_id: UUID, now: datetime) ->
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM sessions s LEFT JOIN apps ap ON ap.id = s.app_id "  # noqa: S608 constants
         "JOIN accounts a ON a.id = s.account_id AND a.security_version = s.security_version "
-        "WHERE s.account_id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 ORDER BY s.created_at DESC LIMIT 100",
+        f"WHERE s.account_id = $1 AND s.revoked_at IS NULL AND s.key_id >= {OLDEST_GOOD} AND s.expires_at > $2 "
+        "ORDER BY s.created_at DESC LIMIT 100",
         account_id,
         now,
     )

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/auth/v1/operations.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fListKeysRequest\"7\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.gatepost.auth.v1.Key\"\x13\n\x11RotateKeysRequest\"8\n\x12RotateKeysResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.Key\"\xcc\x01\n\nAuditEvent\x12\n\n\x02id\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0f\n\x07user_id\x18\x06 \x01(\t\x12\x0f\n\x07project\x18\x07 \x01(\t\x12\x11\n\tclient_id\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\"J\n\x11ListEventsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x11\n\tbefore_id\x18\x03 \x01(\x03\"B\n\x12ListEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.gatepost.auth.v1.AuditEvent2\xbd\x01\n\nKeyService\x12V\n\x08ListKeys\x12!.gatepost.auth.v1.ListKeysRequest\x1a\".gatepost.auth.v1.ListKeysResponse\"\x03\x90\x02\x01\x12W\n\nRotateKeys\x12#.gatepost.auth.v1.RotateKeysRequest\x1a$.gatepost.auth.v1.RotateKeysResponse2l\n\x0c\x41uditService\x12\\\n\nListEvents\x12#.gatepost.auth.v1.ListEventsRequest\x1a$.gatepost.auth.v1.ListEventsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gatepost/auth/v1/operations.proto\x12\x10gatepost.auth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x03Key\x12\n\n\x02id\x18\x01 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.gatepost.auth.v1.KeyState\x12/\n\x0brevoke_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa5\x01\n\nSigningKey\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.gatepost.auth.v1.KeyState\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fListKeysRequest\"k\n\x10ListKeysResponse\x12#\n\x04keys\x18\x01 \x03(\x0b\x32\x15.gatepost.auth.v1.Key\x12\x32\n\x0csigning_keys\x18\x02 \x03(\x0b\x32\x1c.gatepost.auth.v1.SigningKey\"&\n\x11RotateKeysRequest\x12\x11\n\temergency\x18\x01 \x01(\x08\"k\n\x12RotateKeysResponse\x12\"\n\x03key\x18\x01 \x01(\x0b\x32\x15.gatepost.auth.v1.Key\x12\x31\n\x0bsigning_key\x18\x02 \x01(\x0b\x32\x1c.gatepost.auth.v1.SigningKey\"\x13\n\x11ResealKeysRequest\"#\n\x12ResealKeysResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\"\x12\n\x10GetKeySetRequest\";\n\x11GetKeySetResponse\x12\x0f\n\x07key_set\x18\x01 \x01(\t\x12\x15\n\rcache_seconds\x18\x02 \x01(\x05\"\xcc\x01\n\nAuditEvent\x12\n\n\x02id\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07outcome\x18\x04 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x05 \x01(\t\x12\x0f\n\x07user_id\x18\x06 \x01(\t\x12\x0f\n\x07project\x18\x07 \x01(\t\x12\x11\n\tclient_id\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\"J\n\x11ListEventsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x11\n\tbefore_id\x18\x03 \x01(\x03\"B\n\x12ListEventsResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.gatepost.auth.v1.AuditEvent\"\x8c\x01\n\x13\x45xportEventsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\x0f\n\x07project\x18\x04 \x01(\t\"%\n\x14\x45xportEventsResponse\x12\r\n\x05lines\x18\x01 \x01(\x0c*\x9a\x01\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11KEY_STATE_PENDING\x10\x01\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x02\x12\x18\n\x14KEY_STATE_SUPERSEDED\x10\x03\x12\x15\n\x11KEY_STATE_RETIRED\x10\x04\x12\x15\n\x11KEY_STATE_REVOKED\x10\x05\x32\x96\x02\n\nKeyService\x12V\n\x08ListKeys\x12!.gatepost.auth.v1.ListKeysRequest\x1a\".gatepost.auth.v1.ListKeysResponse\"\x03\x90\x02\x01\x12W\n\nRotateKeys\x12#.gatepost.auth.v1.RotateKeysRequest\x1a$.gatepost.auth.v1.RotateKeysResponse\x12W\n\nResealKeys\x12#.gatepost.auth.v1.ResealKeysRequest\x1a$.gatepost.auth.v1.ResealKeysResponse2j\n\rKeySetService\x12Y\n\tGetKeySet\x12\".gatepost.auth.v1.GetKeySetRequest\x1a#.gatepost.auth.v1.GetKeySetResponse\"\x03\x90\x02\x01\x32\xcd\x01\n\x0c\x41uditService\x12\\\n\nListEvents\x12#.gatepost.auth.v1.ListEventsRequest\x1a$.gatepost.auth.v1.ListEventsResponse\"\x03\x90\x02\x01\x12_\n\x0c\x45xportEvents\x12%.gatepost.auth.v1.ExportEventsRequest\x1a&.gatepost.auth.v1.ExportEventsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,26 +34,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['ListKeys']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['ListKeys']._serialized_options = b'\220\002\001'
+  _globals['_KEYSETSERVICE'].methods_by_name['GetKeySet']._loaded_options = None
+  _globals['_KEYSETSERVICE'].methods_by_name['GetKeySet']._serialized_options = b'\220\002\001'
   _globals['_AUDITSERVICE'].methods_by_name['ListEvents']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListEvents']._serialized_options = b'\220\002\001'
-  _globals['_KEY']._serialized_start=88
-  _globals['_KEY']._serialized_end=170
-  _globals['_LISTKEYSREQUEST']._serialized_start=172
-  _globals['_LISTKEYSREQUEST']._serialized_end=189
-  _globals['_LISTKEYSRESPONSE']._serialized_start=191
-  _globals['_LISTKEYSRESPONSE']._serialized_end=246
-  _globals['_ROTATEKEYSREQUEST']._serialized_start=248
-  _globals['_ROTATEKEYSREQUEST']._serialized_end=267
-  _globals['_ROTATEKEYSRESPONSE']._serialized_start=269
-  _globals['_ROTATEKEYSRESPONSE']._serialized_end=325
-  _globals['_AUDITEVENT']._serialized_start=328
-  _globals['_AUDITEVENT']._serialized_end=532
-  _globals['_LISTEVENTSREQUEST']._serialized_start=534
-  _globals['_LISTEVENTSREQUEST']._serialized_end=608
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=610
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=676
-  _globals['_KEYSERVICE']._serialized_start=679
-  _globals['_KEYSERVICE']._serialized_end=868
-  _globals['_AUDITSERVICE']._serialized_start=870
-  _globals['_AUDITSERVICE']._serialized_end=978
+  _globals['_KEYSTATE']._serialized_start=1383
+  _globals['_KEYSTATE']._serialized_end=1537
+  _globals['_KEY']._serialized_start=89
+  _globals['_KEY']._serialized_end=263
+  _globals['_SIGNINGKEY']._serialized_start=266
+  _globals['_SIGNINGKEY']._serialized_end=431
+  _globals['_LISTKEYSREQUEST']._serialized_start=433
+  _globals['_LISTKEYSREQUEST']._serialized_end=450
+  _globals['_LISTKEYSRESPONSE']._serialized_start=452
+  _globals['_LISTKEYSRESPONSE']._serialized_end=559
+  _globals['_ROTATEKEYSREQUEST']._serialized_start=561
+  _globals['_ROTATEKEYSREQUEST']._serialized_end=599
+  _globals['_ROTATEKEYSRESPONSE']._serialized_start=601
+  _globals['_ROTATEKEYSRESPONSE']._serialized_end=708
+  _globals['_RESEALKEYSREQUEST']._serialized_start=710
+  _globals['_RESEALKEYSREQUEST']._serialized_end=729
+  _globals['_RESEALKEYSRESPONSE']._serialized_start=731
+  _globals['_RESEALKEYSRESPONSE']._serialized_end=766
+  _globals['_GETKEYSETREQUEST']._serialized_start=768
+  _globals['_GETKEYSETREQUEST']._serialized_end=786
+  _globals['_GETKEYSETRESPONSE']._serialized_start=788
+  _globals['_GETKEYSETRESPONSE']._serialized_end=847
+  _globals['_AUDITEVENT']._serialized_start=850
+  _globals['_AUDITEVENT']._serialized_end=1054
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1056
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1130
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1132
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1198
+  _globals['_EXPORTEVENTSREQUEST']._serialized_start=1201
+  _globals['_EXPORTEVENTSREQUEST']._serialized_end=1341
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_start=1343
+  _globals['_EXPORTEVENTSRESPONSE']._serialized_end=1380
+  _globals['_KEYSERVICE']._serialized_start=1540
+  _globals['_KEYSERVICE']._serialized_end=1818
+  _globals['_KEYSETSERVICE']._serialized_start=1820
+  _globals['_KEYSETSERVICE']._serialized_end=1926
+  _globals['_AUDITSERVICE']._serialized_start=1929
+  _globals['_AUDITSERVICE']._serialized_end=2134
 # @@protoc_insertion_point(module_scope)

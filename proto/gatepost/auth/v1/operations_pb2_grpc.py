@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class KeyServiceStub:
-    """Administers the keys that tokens and short codes are made with. Caller: the command line.
+    """Administers the keys that tokens and short codes are made with, and those that sign for others. Caller: the command
+    line.
     """
 
     def __init__(self, channel):
@@ -45,10 +46,16 @@ class KeyServiceStub:
                 request_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.RotateKeysRequest.SerializeToString,
                 response_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.RotateKeysResponse.FromString,
                 _registered_method=True)
+        self.ResealKeys = channel.unary_unary(
+                '/gatepost.auth.v1.KeyService/ResealKeys',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ResealKeysRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ResealKeysResponse.FromString,
+                _registered_method=True)
 
 
 class KeyServiceServicer:
-    """Administers the keys that tokens and short codes are made with. Caller: the command line.
+    """Administers the keys that tokens and short codes are made with, and those that sign for others. Caller: the command
+    line.
     """
 
     def ListKeys(self, request, context):
@@ -59,8 +66,18 @@ class KeyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateKeys(self, request, context):
-        """Makes a new key, in use ten seconds later, when every instance knows it; tokens made with those before stay good
-        until they expire.
+        """Makes new keys, in use when everybody knows them: ten seconds later the one for tokens, seventy the one that signs.
+        Tokens made with those before stay good until they expire. In an emergency those before are revoked, and with them
+        every session, code and challenge ends, for good and everywhere, when the answer comes; the new ones are in use at
+        once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResealKeys(self, request, context):
+        """Seals every key anew under the first master key. Errors: CONFLICT (one is sealed under a master key that this
+        instance does not have; nothing is changed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,6 +96,11 @@ def add_KeyServiceServicer_to_server(servicer, server):
                     request_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.RotateKeysRequest.FromString,
                     response_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.RotateKeysResponse.SerializeToString,
             ),
+            'ResealKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResealKeys,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ResealKeysRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ResealKeysResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gatepost.auth.v1.KeyService', rpc_method_handlers)
@@ -88,7 +110,8 @@ def add_KeyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class KeyService:
-    """Administers the keys that tokens and short codes are made with. Caller: the command line.
+    """Administers the keys that tokens and short codes are made with, and those that sign for others. Caller: the command
+    line.
     """
 
     @staticmethod
@@ -145,6 +168,109 @@ class KeyService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def ResealKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.KeyService/ResealKeys',
+            gatepost_dot_auth_dot_v1_dot_operations__pb2.ResealKeysRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_operations__pb2.ResealKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class KeySetServiceStub:
+    """Publishes the public halves of the keys that sign for others. Callers: the gateway, the command line.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetKeySet = channel.unary_unary(
+                '/gatepost.auth.v1.KeySetService/GetKeySet',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.GetKeySetRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.GetKeySetResponse.FromString,
+                _registered_method=True)
+
+
+class KeySetServiceServicer:
+    """Publishes the public halves of the keys that sign for others. Callers: the gateway, the command line.
+    """
+
+    def GetKeySet(self, request, context):
+        """Returns those that are in use, will be, or may be needed to check what was signed before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_KeySetServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetKeySet': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKeySet,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.GetKeySetRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.GetKeySetResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'gatepost.auth.v1.KeySetService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('gatepost.auth.v1.KeySetService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class KeySetService:
+    """Publishes the public halves of the keys that sign for others. Callers: the gateway, the command line.
+    """
+
+    @staticmethod
+    def GetKeySet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.KeySetService/GetKeySet',
+            gatepost_dot_auth_dot_v1_dot_operations__pb2.GetKeySetRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_operations__pb2.GetKeySetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class AuditServiceStub:
     """Reads the audit trail. Caller: the command line.
@@ -161,6 +287,11 @@ class AuditServiceStub:
                 request_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/gatepost.auth.v1.AuditService/ExportEvents',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -174,6 +305,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportEvents(self, request, context):
+        """Exports events, oldest first, as JSON Lines; the last line signs those before it. That it was asked for is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +319,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ListEventsRequest.FromString,
                     response_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ExportEventsRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_operations__pb2.ExportEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -211,6 +354,33 @@ class AuditService:
             '/gatepost.auth.v1.AuditService/ListEvents',
             gatepost_dot_auth_dot_v1_dot_operations__pb2.ListEventsRequest.SerializeToString,
             gatepost_dot_auth_dot_v1_dot_operations__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gatepost.auth.v1.AuditService/ExportEvents',
+            gatepost_dot_auth_dot_v1_dot_operations__pb2.ExportEventsRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_operations__pb2.ExportEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
