@@ -26,7 +26,7 @@ from runtime.migrations import migrate
 _AT_ONCE = 8
 _WORDS = {"auth_service": "auth", "user_service": "users", "notify_service": "notify"}
 # Rows for what operators make, and for places on the map.
-_SMALL = frozenset({"projects", "api_keys", "keys", "locations", "schema_migrations"})
+_SMALL = frozenset({"projects", "api_keys", "keys", "locations", "signing_keys", "schema_migrations"})
 # Partial indexes of what waits, which is counted for the metrics, and of pictures on their way in or out.
 _WAITING = frozenset({"messages_due", "messages_due_by_channel", "messages_dead", "pictures_due_idx"})
 Run = Callable[[Coroutine[Any, Any, Any]], Any]

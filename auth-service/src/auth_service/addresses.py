@@ -61,9 +61,11 @@ class Addresses:
         await self._audit.record(connection, "email.confirm", account=account)
 
     async def move(
-        self, connection: Connection, account: Account, email: str, normalized: str, *, proven: bool, by_user: bool
+        self, connection: Connection, account: Account, email: str, normalized: str, *, proven: bool, actor: str = ""
     ) -> None:
         """Give an account another address, and tell the one before. The caller ends the sessions.
+
+        `actor` names who does it if not the user, as the audit trail does.
 
         Raises:
             GatepostError: EMAIL_TAKEN if it is, or is kept for, another account's; the transaction must not commit.
@@ -84,7 +86,7 @@ class Addresses:
                 time=now.isoformat(),
                 link=self._links.url(LinkPurpose.UNDO_EMAIL_CHANGE, token),
             )
-        await self._audit.record(connection, "email.change", account=account, by_user=by_user)
+        await self._audit.record(connection, "email.change", account=account, actor=actor)
 
     async def restore(self, connection: Connection, link: Link, account: Account) -> None:
         """Go back to the address of a link; its sessions end, and its password, which may be another's by now.

@@ -53,18 +53,19 @@ class ApiKeys:
         key, project = found
         tell_status_mode(key.status_mode, project.status_modes)
         if project.disabled or not _is_within(current().client_address, key.networks):
-            raise await self._refused(project, GatepostError(Reason.API_KEY_INVALID))
+            raise await self._refused(found, GatepostError(Reason.API_KEY_INVALID))
         check_dialect(project.dialects)
         if scope and scope not in key.scopes:
             missing = GatepostError(Reason.SCOPE_MISSING, f"the key lacks the scope {scope}", metadata={"scope": scope})
-            raise await self._refused(project, missing)
+            raise await self._refused(found, missing)
         return Holder(project, key)
 
-    async def _refused(self, project: Project, error: GatepostError) -> GatepostError:
+    async def _refused(self, found: tuple[ApiKey, Project], error: GatepostError) -> GatepostError:
         """Record that a key we know was shown where it is no good; one we do not know says nothing of anybody."""
+        key, project = found
         async with self._database.acquire() as connection:
             await self._audit.record(
-                connection, "api_key.use", outcome=error.reason.value, project=project.name, by_user=False
+                connection, "api_key.use", outcome=error.reason.value, project=project.name, actor=actor_of(key)
             )
         return error
 
@@ -126,6 +127,11 @@ class ApiKeys:
             if project is None:
                 raise GatepostError(Reason.NOT_FOUND, "no such key")
             await self._audit.record(connection, "api_key.revoke", project=project, by_user=False)
+
+
+def actor_of(key: ApiKey) -> str:
+    """Return what the audit trail calls who acts with a key."""
+    return f"api_key:{key.id}"
 
 
 def _is_within(address: str, networks: Sequence[str]) -> bool:

@@ -33,7 +33,7 @@ class Audit:
         by_user: bool = True,
         account_id: UUID | None = None,
         client_id: str = "",
-        by_app: bool = False,
+        actor: str = "",
     ) -> None:
         """Append one event.
 
@@ -47,7 +47,7 @@ class Audit:
             by_user: The user did it himself; else the calling service on somebody's behalf.
             account_id: To whom, when the account itself is not at hand.
             client_id: With which app, when the app itself is not at hand.
-            by_app: The app did it, which has proven that it is the one.
+            actor: Who did it, if neither the user nor the calling service: the app or API key that has proven itself.
         """
         event = self.event(
             action,
@@ -58,7 +58,7 @@ class Audit:
             by_user=by_user,
             account_id=account_id,
             client_id=client_id,
-            by_app=by_app,
+            actor=actor,
         )
         await store.insert(connection, event)
 
@@ -73,16 +73,13 @@ class Audit:
         by_user: bool = True,
         account_id: UUID | None = None,
         client_id: str = "",
-        by_app: bool = False,
+        actor: str = "",
     ) -> store.Event:
         """Return an event, for a statement that does the act and appends it in one; arguments as of `record`."""
         context = current()
         subject = account.id if account else account_id
-        actor = f"service:{context.caller or _OURSELVES}"
-        if by_app and app:
-            actor = f"app:{app.client_id}"
-        elif by_user and subject:
-            actor = f"user:{subject}"
+        if not actor:
+            actor = f"user:{subject}" if by_user and subject else f"service:{context.caller or _OURSELVES}"
         return store.Event(
             id=0,
             at=self._clock.now(),

@@ -10,7 +10,7 @@ from uuid import UUID
 from auth_service import identifiers
 from auth_service.addresses import Addresses
 from auth_service.admission import Admission
-from auth_service.api_keys import ApiKeys, Holder
+from auth_service.api_keys import ApiKeys, Holder, actor_of
 from auth_service.audit import Audit
 from auth_service.enrolment import Enrolment, NewAccount
 from auth_service.entrance import Entrance
@@ -103,7 +103,7 @@ class Directory:
         account = await self._sign_in.check_password(holder.project, login, password)
         if holder.project.sign_in_policy is not SignInPolicy.NONE and not holder.key.bypass_second_factor:
             raise GatepostError(Reason.SECOND_FACTOR_REQUIRED)
-        event = self._audit.event("account.check_password", account=account, by_user=False)
+        event = self._audit.event("account.check_password", account=account, actor=actor_of(holder.key))
         if session_form is not None and holder.project.sign_in_policy is SignInPolicy.NONE:
             step = await self._admission.admit(Entry(holder.project, None, session_form), account, event)
             return Checked(account, holder, step.session)
@@ -155,7 +155,7 @@ class Directory:
         await self._enrolment.prepare(new)
         try:
             async with self._database.transaction() as connection:
-                account = await self._enrolment.complete(connection, new, by_user=False)
+                account = await self._enrolment.complete(connection, new, actor=actor_of(holder.key))
                 await self._addresses.ask_proof(connection, account)
         except GatepostError as error:  # perhaps the same call was made beside this one
             known = await self._known(holder, account_id) if error.reason is Reason.ALREADY_EXISTS else None
@@ -183,7 +183,7 @@ class Directory:
             encoded = await self._passwords.hash(edit.password)
         async with self._database.transaction() as connection:
             if encoded is not None or address is not None:
-                await self._apply(connection, account, address, encoded)
+                await self._apply(connection, account, address, encoded, actor_of(holder.key))
             if edit.profile:  # last, and idempotent; what it refuses, nothing of the rest has changed for
                 await self._profiles.update(account.id, edit.profile)
             return await accounts.fetch(connection, account.id) or account
@@ -198,7 +198,7 @@ class Directory:
         async with self._database.transaction() as connection:
             account = await _user(connection, holder, account_id, lock=True)
             await self._enrolment.delete(connection, account)
-            await self._audit.record(connection, "account.delete", account=account, by_user=False)
+            await self._audit.record(connection, "account.delete", account=account, actor=actor_of(holder.key))
         return account
 
     async def _known(self, holder: Holder, account_id: UUID) -> Account | None:
@@ -210,7 +210,12 @@ class Directory:
         return account
 
     async def _apply(
-        self, connection: Connection, account: Account, address: tuple[str, str] | None, encoded: str | None
+        self,
+        connection: Connection,
+        account: Account,
+        address: tuple[str, str] | None,
+        encoded: str | None,
+        actor: str,
     ) -> None:
         """Change address and password; every session ends, and every question asked before is void."""
         now = self._clock.now()
@@ -219,9 +224,9 @@ class Directory:
         if encoded is not None:
             await accounts.put_password(connection, account.id, encoded, now)
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
-            await self._audit.record(connection, "password.change", account=account, by_user=False)
+            await self._audit.record(connection, "password.change", account=account, actor=actor)
         if address is not None:
-            await self._addresses.move(connection, account, *address, proven=False, by_user=False)
+            await self._addresses.move(connection, account, *address, proven=False, actor=actor)
             moved = await accounts.fetch(connection, account.id)
             if moved is not None:
                 await self._addresses.ask_proof(connection, moved)

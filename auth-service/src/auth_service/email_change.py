@@ -124,9 +124,7 @@ class EmailChange:
             if account is None or not await accounts.bump_security_version(connection, account_id, version, now):
                 raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since the code was mailed
             try:
-                await self._addresses.move(
-                    connection, account, data["email"], data["normalized"], proven=True, by_user=True
-                )
+                await self._addresses.move(connection, account, data["email"], data["normalized"], proven=True)
             except GatepostError as error:
                 if error.reason is Reason.EMAIL_TAKEN:  # somebody else proved it first
                     raise GatepostError(Reason.CHALLENGE_FAILED) from error

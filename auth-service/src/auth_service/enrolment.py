@@ -71,7 +71,7 @@ class Enrolment:
         await self._profiles.create(new.id, new.project.id, new.profile)
 
     async def complete(
-        self, connection: Connection, new: NewAccount, *, app: App | None = None, by_user: bool = True
+        self, connection: Connection, new: NewAccount, *, app: App | None = None, by_user: bool = True, actor: str = ""
     ) -> Account:
         """Step 3, in the caller's transaction, which must not commit if this fails.
 
@@ -80,6 +80,7 @@ class Enrolment:
             new: Who was prepared.
             app: With which he signs up.
             by_user: He does it himself; else the calling service for him.
+            actor: Who does it, if neither.
 
         Raises:
             GatepostError: EMAIL_TAKEN, USERNAME_TAKEN, IDENTITY_TAKEN, ALREADY_EXISTS (its id), INVALID_PARAMETER;
@@ -109,7 +110,7 @@ class Enrolment:
             names.append(NewIdentifier("username", *identifiers.username(new.username), None))
         if new.identity:
             names.append(NewIdentifier("external", new.identity, new.identity, now))
-        event = self._audit.event("account.create", account=account, app=app, by_user=by_user)
+        event = self._audit.event("account.create", account=account, app=app, by_user=by_user, actor=actor)
         creation = await account_writes.create(connection, account, names, new.password_hash, event)
         if not creation.made:
             raise await self._not_made(connection, new, noted=creation.noted)

@@ -20,6 +20,7 @@ from auth_service.codes import CodeData, Codes
 from auth_service.keys import digest
 from auth_service.model import Account, App, Session, TokenForm, TokenSet
 from auth_service.sessions import Sessions
+from auth_service.store import audit as audit_store
 from auth_service.store import session_writes
 from auth_service.store import sessions as store
 from auth_service.store.session_writes import Ending, Opening, Rotation
@@ -32,6 +33,10 @@ from runtime.postgres import Database
 # A code that was just used has perhaps not opened its session yet: it is looked for again after these pauses.
 _NOT_YET_SECONDS = (0.02, 0.1, 0.5, 0)
 _REFUSALS = {Reason.CODE_INVALID, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED}
+
+
+class _ReuseError(GatepostError):
+    """A refusal that stands in the audit trail already, as reuse."""
 
 
 class Issuance:
@@ -93,10 +98,10 @@ class Issuance:
         try:
             return await self._open_for(app, data, code, form)
         except (GatepostError, CancelledError) as error:
-            if isinstance(error, GatepostError) and error.reason is Reason.CODE_INVALID:
-                await self._punish_reuse(code, app)  # perhaps Valkey has forgotten that it was used
-            else:
+            if not isinstance(error, GatepostError) or error.reason is not Reason.CODE_INVALID:
                 await self._codes.release(code)
+            elif await self._punish_reuse(code, app):  # Valkey has forgotten that it was used
+                raise _ReuseError(Reason.CODE_INVALID) from error
             raise
 
     async def refresh(
@@ -128,10 +133,10 @@ class Issuance:
             await self._tokens.find_key(found.session.key_id)  # the successor is made with the key it was made with
             return self._pair(found.session, found.access_token_seconds), found.account
         event = self._audit.event(
-            "session.refresh", outcome="refresh_reuse", account=found.account, app=app, by_app=True
+            "session.refresh", outcome="refresh_reuse", account=found.account, app=app, actor=f"app:{app.client_id}"
         )
         await self._batches.end(Ending(found.session.id, "refresh_reuse", event))
-        raise GatepostError(Reason.TOKEN_INVALID)
+        raise _ReuseError(Reason.TOKEN_INVALID)
 
     async def _open_for(self, app: App, data: CodeData, code: str, form: TokenForm) -> tuple[TokenSet, Account]:
         if not await self._tokens.find_key(data.key_id):
@@ -172,28 +177,30 @@ class Issuance:
         try:
             yield
         except GatepostError as error:
-            if error.reason in _REFUSALS:
+            if error.reason in _REFUSALS and not isinstance(error, _ReuseError):
+                event = self._audit.event(action, outcome=error.reason.value, app=app, actor=f"app:{app.client_id}")
                 async with self._database.acquire() as connection:
-                    await self._audit.record(connection, action, outcome=error.reason.value, app=app, by_app=True)
+                    await audit_store.insert(connection, event)
             raise
 
     async def _use(self, code: str, app: App, form: TokenForm) -> CodeData:
         try:
             data = await self._codes.use(code, app, form)
         except GatepostError as error:
-            if error.reason is Reason.CODE_INVALID:  # perhaps used so long ago that Valkey has forgotten
-                await self._punish_reuse(code, app)
+            # Perhaps it was used so long ago that Valkey has forgotten.
+            if error.reason is Reason.CODE_INVALID and await self._punish_reuse(code, app):
+                raise _ReuseError(Reason.CODE_INVALID) from error
             raise
         if data is None:
             for seconds in _NOT_YET_SECONDS:
                 if await self._punish_reuse(code, app):
-                    break
+                    raise _ReuseError(Reason.CODE_INVALID)
                 await sleep(seconds)
             raise GatepostError(Reason.CODE_INVALID)
         return data
 
     async def _punish_reuse(self, code: str, app: App) -> bool:
-        event = self._audit.event("session.create", outcome="code_reuse", app=app, by_app=True)
+        event = self._audit.event("session.create", outcome="code_reuse", app=app, actor=f"app:{app.client_id}")
         async with self._database.acquire() as connection:
             return await store.revoke_by_code(connection, digest(code), app.id, event)
 

@@ -126,7 +126,8 @@ async def fetch_usage(connection: Connection, client_id: str, since: datetime) -
         "SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, "
         "count(*) FILTER (WHERE action = 'session.create' AND outcome = 'success'), "
         "count(DISTINCT account_id) FILTER (WHERE action = 'session.create' AND outcome = 'success'), "
-        "count(*) FILTER (WHERE outcome IN ('code_invalid', 'token_invalid', 'token_expired')) "
+        "count(*) FILTER (WHERE outcome IN "
+        "('code_invalid', 'token_invalid', 'token_expired', 'code_reuse', 'refresh_reuse')) "
         "FROM audit_events WHERE client_id = $1 AND client_id <> '' AND at >= $2 "
         "AND action IN ('session.create', 'session.refresh') GROUP BY day ORDER BY day",
         client_id,

@@ -340,7 +340,7 @@ class AuditEvent(_message.Message):
     outcome: _builtins.str
     """`success` or the reason of the refusal."""
     actor: _builtins.str
-    """Who did it: `user:UUID`, `app:CLIENT_ID` or `service:NAME`."""
+    """Who did it: `user:UUID`, `app:CLIENT_ID`, `api_key:UUID` or `service:NAME`."""
     user_id: _builtins.str
     """To whom: user UUID; may be empty."""
     project: _builtins.str
