@@ -1,7 +1,8 @@
 """A channel on which calls travel together: what is asked at the same time goes in one message of a stream.
 
 Made by `grpc_client`, used by generated stubs like any channel. Which stream of CallService a call takes is decided
-here; `calls_stream` carries it, `calls_server` is the other side.
+here; `calls_stream` carries it, `calls_server` is the other side. An instance that hangs gets no calls until it has
+answered again, and when there is no other they fail at once.
 """
 
 import asyncio
@@ -19,7 +20,11 @@ from runtime.calls_stream import LARGEST_REQUEST_BYTES, CallStream, NotSentError
 from runtime.context import current
 from runtime.credentials import Metadata
 from runtime.deadlines import allowed_seconds
+from runtime.errors import GatepostError, Reason
+from runtime.logs import get_logger
 
+_PROBE_SECONDS = 1.0
+_PROBE_PAUSE_SECONDS = 0.1
 _APART = "/grpc."  # health and reflection answer whoever asks in the plain way
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -31,13 +36,18 @@ class CallChannel(grpc.aio.Channel):
         plain: Takes large requests, health checks and methods that stream.
         lanes: Each opens one stream at a time: a channel for each instance, or `plain` as often as there may be some.
         credential: Returns metadata with a credential for a new stream.
+        service: Whose instances are called, for the log.
     """
 
     def __init__(
-        self, plain: grpc.aio.Channel, lanes: Sequence[grpc.aio.Channel], credential: Callable[[], Metadata]
+        self,
+        plain: grpc.aio.Channel,
+        lanes: Sequence[grpc.aio.Channel],
+        credential: Callable[[], Metadata],
+        service: str,
     ) -> None:
         self._plain = plain
-        self._lanes = [_Lane(channel, credential) for channel in lanes]
+        self._lanes = [_Lane(channel, credential, service) for channel in lanes]
         self._turn = 0
         self._idents = count(1)
 
@@ -62,6 +72,7 @@ class CallChannel(grpc.aio.Channel):
 
     async def _ask(self, method: str, request: bytes, timeout: float | None) -> pb.Answer:  # noqa: ASYNC109 likewise
         context = current()
+        ways = len(self._lanes)
         while True:
             seconds = allowed_seconds(context, timeout)
             call = pb.Call(
@@ -77,17 +88,26 @@ class CallChannel(grpc.aio.Channel):
             )
             try:
                 return await self._stream().ask(call, seconds)
-            except NotSentError:
-                continue  # the stream broke before; the next one is new, and fails for good if it cannot be opened
+            except NotSentError as exc:  # nobody has seen it: it may go by another stream
+                if not ways:
+                    raise exc.error from None
+                ways -= 1
 
     def _stream(self) -> CallStream:
-        """Return the stream with the fewest calls under way, the next in turn if there are several."""
-        if len(self._lanes) == 1:
-            return self._lanes[0].stream()
+        """Return the stream with the fewest calls under way, the next in turn if there are several.
+
+        Raises:
+            GatepostError: UNAVAILABLE when every instance hangs.
+        """
         self._turn = (self._turn + 1) % len(self._lanes)
         in_turn = self._lanes[self._turn :] + self._lanes[: self._turn]
-        usable = [lane for lane in in_turn if lane.usable()]
-        return min(usable or in_turn, key=_Lane.under_way).stream()
+        answering = [lane for lane in in_turn if not lane.hangs]
+        if not answering:
+            raise GatepostError(Reason.UNAVAILABLE, retry_after_seconds=1)
+        if len(answering) == 1:
+            return answering[0].stream()
+        usable = [lane for lane in answering if lane.usable()]
+        return min(usable or answering, key=_Lane.under_way).stream()
 
     def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
         """As the plain channel."""
@@ -132,12 +152,19 @@ class CallChannel(grpc.aio.Channel):
 class _Lane:
     """Where calls go to one instance, or to any: a stream at a time, and those before it until they are through."""
 
-    def __init__(self, channel: grpc.aio.Channel, credential: Callable[[], Metadata]) -> None:
+    def __init__(self, channel: grpc.aio.Channel, credential: Callable[[], Metadata], service: str) -> None:
         self.channel = channel
         self._credential = credential
+        self._service = service
         self._exchange: Any = CallServiceStub(channel).Exchange
         self._stream: CallStream | None = None
         self._open: set[CallStream] = set()
+        self._probing: asyncio.Task[None] | None = None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it has stopped answering; then a probe looks for it, and nothing else goes there."""
+        return self._probing is not None
 
     def under_way(self) -> int:
         """Return how many calls wait for their answer on what takes new ones."""
@@ -146,16 +173,43 @@ class _Lane:
     def usable(self) -> bool:
         """Return whether an instance is known to be there; when not, one is looked for."""
         if self._stream is not None and self._stream.proven and not self._stream.closing:
-            return True
+            return not self._stream.doubtful
         return self.channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
 
     def stream(self) -> CallStream:
         """Return what takes new calls."""
         if self._stream is None or self._stream.closing:
-            self._stream = CallStream(self._exchange(metadata=self._credential()), self._open.discard)
-            self._open.add(self._stream)
+            self._stream = self._new()
         return self._stream
 
     async def end(self) -> None:
         """Break everything off."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait({self._probing})
         await asyncio.gather(*(stream.end() for stream in self._open))
+
+    def _new(self) -> CallStream:
+        stream = CallStream(self._exchange(metadata=self._credential()), self._ended)
+        self._open.add(stream)
+        return stream
+
+    def _ended(self, stream: CallStream) -> None:
+        self._open.discard(stream)
+        if stream.hung and self._probing is None:
+            self._probing = asyncio.get_running_loop().create_task(self._probe())
+
+    async def _probe(self) -> None:
+        """Open streams until the server greets on one."""
+        get_logger().warning("an instance does not answer", service=self._service)
+        while True:
+            stream = self._new()
+            try:
+                async with asyncio.timeout(_PROBE_SECONDS):
+                    if await stream.greeted():
+                        break
+            except TimeoutError:
+                await stream.end()
+            await asyncio.sleep(_PROBE_PAUSE_SECONDS)
+        get_logger().info("an instance answers again", service=self._service)
+        self._stream, self._probing = stream, None

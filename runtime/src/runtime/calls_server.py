@@ -88,6 +88,9 @@ class _Exchange:
                     self._at_work[call.id] = self._loop.create_task(self._answer(call))
                 for ident in request.cancelled_ids:
                     self._give_up(ident)
+                if request.ping:
+                    self._next.pong = True
+                    self._something.set()
             self._all_asked = True
             self._something.set()
             await writing
@@ -148,11 +151,11 @@ class _Exchange:
 
     async def _write(self) -> None:
         try:
-            await self._context.write(pb.ExchangeResponse())  # a greeting
+            await self._context.write(pb.ExchangeResponse(pong=True))  # a greeting
             while self._at_work or not self._all_asked or self._something.is_set():
                 await self._something.wait()
                 self._something.clear()
-                if self._next.answers or self._next.closing:
+                if self._next.answers or self._next.closing or self._next.pong:
                     self._begin_message()
                 while self._full:
                     await self._context.write(self._full.pop(0))

@@ -20,9 +20,12 @@ _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),  # what an attempt to connect may take; a busy machine needs more than 100
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
+    # A connection on which nothing comes any more is given up after three seconds, and all calls on it fail.
+    ("grpc.keepalive_time_ms", 1000),
+    ("grpc.keepalive_timeout_ms", 2000),
+    ("grpc.http2.ping_timeout_ms", 2000),  # without it keep-alive waits a minute for its ping's answer
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),  # as many as it takes
 ]
 _IN_PROCESS = "inprocess:"
 _STREAMS_TO_A_NAME = 4  # how many instances a name stands for is not known here
@@ -62,7 +65,7 @@ def connect(
         lanes = [plain(f"{scheme}:{address}") for address in instances]
     else:
         lanes = [whole] * (_STREAMS_TO_A_NAME if scheme == "dns" else 1)
-    return CallChannel(whole, lanes, caller.credential)
+    return CallChannel(whole, lanes, caller.credential, audience)
 
 
 def _checked_name(target: str) -> list[tuple[str, Any]]:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgatepost/runtime/v1/calls.proto\x12\x13gatepost.runtime.v1\"\xaa\x01\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0f\n\x07request\x18\x03 \x01(\x0c\x12\x12\n\ntimeout_ms\x18\x04 \x01(\r\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x06 \x01(\t\x12\x12\n\nuser_agent\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\x12\x0f\n\x07\x64ialect\x18\t \x01(\t\"E\n\x06\x41nswer\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x0f\n\x07\x64\x65tails\x18\x04 \x01(\x0c\"R\n\x0f\x45xchangeRequest\x12(\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x19.gatepost.runtime.v1.Call\x12\x15\n\rcancelled_ids\x18\x02 \x03(\x04\"Q\n\x10\x45xchangeResponse\x12,\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1b.gatepost.runtime.v1.Answer\x12\x0f\n\x07\x63losing\x18\x02 \x01(\x08\x32j\n\x0b\x43\x61llService\x12[\n\x08\x45xchange\x12$.gatepost.runtime.v1.ExchangeRequest\x1a%.gatepost.runtime.v1.ExchangeResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgatepost/runtime/v1/calls.proto\x12\x13gatepost.runtime.v1\"\xaa\x01\n\x04\x43\x61ll\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0f\n\x07request\x18\x03 \x01(\x0c\x12\x12\n\ntimeout_ms\x18\x04 \x01(\r\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x16\n\x0e\x63lient_address\x18\x06 \x01(\t\x12\x12\n\nuser_agent\x18\x07 \x01(\t\x12\x10\n\x08language\x18\x08 \x01(\t\x12\x0f\n\x07\x64ialect\x18\t \x01(\t\"E\n\x06\x41nswer\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\x12\x0f\n\x07\x64\x65tails\x18\x04 \x01(\x0c\"`\n\x0f\x45xchangeRequest\x12(\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x19.gatepost.runtime.v1.Call\x12\x15\n\rcancelled_ids\x18\x02 \x03(\x04\x12\x0c\n\x04ping\x18\x03 \x01(\x08\"_\n\x10\x45xchangeResponse\x12,\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1b.gatepost.runtime.v1.Answer\x12\x0f\n\x07\x63losing\x18\x02 \x01(\x08\x12\x0c\n\x04pong\x18\x03 \x01(\x08\x32j\n\x0b\x43\x61llService\x12[\n\x08\x45xchange\x12$.gatepost.runtime.v1.ExchangeRequest\x1a%.gatepost.runtime.v1.ExchangeResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWER']._serialized_start=229
   _globals['_ANSWER']._serialized_end=298
   _globals['_EXCHANGEREQUEST']._serialized_start=300
-  _globals['_EXCHANGEREQUEST']._serialized_end=382
-  _globals['_EXCHANGERESPONSE']._serialized_start=384
-  _globals['_EXCHANGERESPONSE']._serialized_end=465
-  _globals['_CALLSERVICE']._serialized_start=467
-  _globals['_CALLSERVICE']._serialized_end=573
+  _globals['_EXCHANGEREQUEST']._serialized_end=396
+  _globals['_EXCHANGERESPONSE']._serialized_start=398
+  _globals['_EXCHANGERESPONSE']._serialized_end=493
+  _globals['_CALLSERVICE']._serialized_start=495
+  _globals['_CALLSERVICE']._serialized_end=601
 # @@protoc_insertion_point(module_scope)

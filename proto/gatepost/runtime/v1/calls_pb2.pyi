@@ -114,6 +114,9 @@ class ExchangeRequest(_message.Message):
 
     CALLS_FIELD_NUMBER: _builtins.int
     CANCELLED_IDS_FIELD_NUMBER: _builtins.int
+    PING_FIELD_NUMBER: _builtins.int
+    ping: _builtins.bool
+    """Whether a sign of life is wanted."""
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___Call]:
         """What is asked."""
@@ -127,10 +130,11 @@ class ExchangeRequest(_message.Message):
         *,
         calls: _abc.Iterable[Global___Call] | None = ...,
         cancelled_ids: _abc.Iterable[_builtins.int] | None = ...,
+        ping: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled_ids", b"cancelled_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled_ids", b"cancelled_ids", "ping", b"ping"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -144,8 +148,13 @@ class ExchangeResponse(_message.Message):
 
     ANSWERS_FIELD_NUMBER: _builtins.int
     CLOSING_FIELD_NUMBER: _builtins.int
+    PONG_FIELD_NUMBER: _builtins.int
     closing: _builtins.bool
     """Whether the caller should open another stream for its next calls."""
+    pong: _builtins.bool
+    """A sign of life: answers pings, at once and whatever there is to do. The greeting has it too; who greets without it
+    does not answer pings.
+    """
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]:
         """What is done."""
@@ -155,10 +164,11 @@ class ExchangeResponse(_message.Message):
         *,
         answers: _abc.Iterable[Global___Answer] | None = ...,
         closing: _builtins.bool = ...,
+        pong: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "closing", b"closing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "closing", b"closing", "pong", b"pong"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
