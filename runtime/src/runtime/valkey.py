@@ -40,6 +40,7 @@ LOST = (
     TryAgainError,
     OSError,
 )
+_RESET = "the handler is closed"  # uvloop says so, in a RuntimeError, of what the other side has just reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class Valkey:
         """Say whether commands can be run now."""
         try:
             await self._client.ping()
-        except (RedisError, NoClusterError, OSError):
+        except (RedisError, NoClusterError, OSError, RuntimeError):
             return False
         return True
 
@@ -143,6 +144,10 @@ class Valkey:
                 return await self._send(command)
         except LOST as exc:
             raise _unavailable(exc) from exc
+        except RuntimeError as exc:
+            if _RESET in str(exc):
+                raise _unavailable(exc) from exc
+            raise
 
     async def _alone(self, command: _Command) -> Any:
         async with self._room:
@@ -157,7 +162,7 @@ class Valkey:
             for command in commands:
                 pipeline.execute_command(*command)
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as exc:
+        except (RedisError, OSError, RuntimeError) as exc:
             return [exc] * len(commands)
         return answers
 

@@ -1,0 +1,50 @@
+"""Valkey gone in every way: what needs it is refused clearly, the rest goes on, and it heals itself (P3)."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, ClientTimeout
+from faults.guests import Guests, arrive
+from faults.proxied_house import SLOW, House, dose
+
+NEED_IT = ("ihopr login", "ihopr signup", "shoop login", "shoop register")
+GO_ON = ("ihopr user", "ihopr refresh", "shoop user")
+REFUSED_SECONDS = 2.5
+HEALED_SECONDS = 5.0
+ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with House(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guests(house: House) -> AsyncIterator[Guests]:
+    async with ClientSession(timeout=ClientTimeout(30)) as session:
+        yield await arrive(house, session)
+
+
+@pytest.mark.parametrize("way", dose(("stopped", "black hole", "reset")))
+async def test_what_needs_valkey_is_refused_while_it_is_gone_and_the_rest_goes_on(
+    house: House, guests: Guests, way: str, record_property: Callable[[str, Any], None]
+) -> None:
+    async with house.gone("valkey", way):
+        rounds = [await guests.ask_all(), await guests.ask_all(NEED_IT * 5 + GO_ON[::2] * 5)]
+        seen = {name: [each for answers in rounds for each in answers if each.name == name] for name in guests.requests}
+        for name in GO_ON:
+            assert all(each.well for each in seen[name]), seen[name]
+        refused = [each for name in NEED_IT for each in seen[name]]
+        slowest = max(each.seconds for each in refused)
+        if way in SLOW:
+            assert all(each.well or each.away for each in refused), refused
+            assert slowest < ANSWERED_SECONDS
+        else:
+            assert all(each.away for each in refused), refused
+            assert slowest < REFUSED_SECONDS
+    healed = await guests.until_well(HEALED_SECONDS)
+    record_property("slowest answer", slowest)
+    record_property("healed after", healed)
