@@ -168,9 +168,7 @@ class House:
     async def _start_server(self, name: str) -> None:
         folder = self._folder / name
         if name == "postgres":
-            self._servers[name] = await embedded_postgres.start(
-                folder, password=PASSWORD, databases=SERVICES, durable=False
-            )
+            self._servers[name] = await embedded_postgres.start(folder, password=PASSWORD, databases=SERVICES)
         else:
             self._servers[name] = await embedded_valkey.start(folder, password=PASSWORD)
 

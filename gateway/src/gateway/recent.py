@@ -1,8 +1,11 @@
 """Answers remembered for a short while, so that the same question is not asked on every request.
 
-Bounded in time and number; the oldest go first. Used for CORS origins and projects; never for whether a token lives.
+Bounded in time and number; the oldest go first. What is known is told while nobody can answer anew, and without waiting
+long to find that out: a request has further questions, and each would wait as long. Used for CORS origins and projects;
+never for whether a token lives.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from time import monotonic
@@ -12,6 +15,7 @@ from runtime.errors import GatepostError, Reason
 
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
+_PATIENCE_SECONDS = 0.25
 _NOT_THERE = frozenset({Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.OVERLOADED})
 
 
@@ -29,9 +33,10 @@ class Recent(Generic[Key, Answer]):
         self._seconds = seconds
         self._entries = entries
         self._known: OrderedDict[Key, tuple[float, Answer]] = OrderedDict()
+        self._asking: dict[Key, asyncio.Task[Answer]] = {}
 
     async def get(self, key: Key) -> Answer:
-        """Return the answer; while it cannot be asked for, the last one known, however old.
+        """Return the answer; while it cannot be asked for, or takes long, the last one known, however old.
 
         Raises:
             GatepostError: As `ask` raises it.
@@ -39,12 +44,33 @@ class Recent(Generic[Key, Answer]):
         known = self._known.get(key)
         if known is not None and monotonic() - known[0] < self._seconds:
             return known[1]
+        if known is None:
+            return await self._renew(key)
         try:
-            answer = await self._ask(key)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await asyncio.shield(self._renewal(key))
+        except TimeoutError:
+            return known[1]
         except GatepostError as error:
-            if known is not None and error.reason in _NOT_THERE:
+            if error.reason in _NOT_THERE:
                 return known[1]
             raise
+
+    def _renewal(self, key: Key) -> asyncio.Task[Answer]:
+        """Ask, once for everybody; it goes on when they have lost patience."""
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = self._asking[key] = asyncio.create_task(self._renew(key))
+            asking.add_done_callback(lambda renewed: self._renewed(key, renewed))
+        return asking
+
+    def _renewed(self, key: Key, renewed: asyncio.Task[Answer]) -> None:
+        del self._asking[key]
+        if not renewed.cancelled():
+            renewed.exception()  # nobody may be left who wants to know
+
+    async def _renew(self, key: Key) -> Answer:
+        answer = await self._ask(key)
         self._known[key] = (monotonic(), answer)
         self._known.move_to_end(key)
         if len(self._known) > self._entries:

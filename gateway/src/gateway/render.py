@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from time import monotonic
 
 import msgspec
 from aiohttp import HttpVersion11, web
@@ -13,7 +14,7 @@ from gateway.call import Call
 from gateway.credentials import basic
 from gateway.dialect import Dialect, Failure, StatusMode
 from gateway.reply import Reply
-from runtime.context import current
+from runtime.context import CallContext, bound, current
 from runtime.errors import GatepostError, Reason
 
 _HEADERS = {
@@ -37,6 +38,9 @@ _CHALLENGES = {
 _BEFORE_THE_CORE = frozenset(
     {Reason.MALFORMED_REQUEST, Reason.MISSING_PARAMETER, Reason.INVALID_PARAMETER, Reason.METHOD_NOT_ALLOWED}
 )
+# Who has waited for these waits little longer for their wording, which may depend on what is away.
+_AWAY = frozenset({Reason.UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_EXCEEDED})
+_BRIEFLY_SECONDS = 0.25
 _CLIENT_ID = re.compile(r"[0-9]{1,20}")
 _encode = msgspec.json.Encoder().encode
 
@@ -54,8 +58,9 @@ async def error_reply(dialect: Dialect, error: GatepostError, call: Call, allow:
         The reply as the client gets it, and the strict status for logs and metrics.
     """
     rendering = dialect.errors[error.reason]
-    mode = await _mode(dialect, error, call)
-    written = await dialect.error_body(Failure(error, rendering, call, mode))
+    with bound(_briefly() if error.reason in _AWAY else current()):
+        mode = await _mode(dialect, error, call)
+        written = await dialect.error_body(Failure(error, rendering, call, mode))
     own = written.status if written.status != Reply().status else None
     strict = rendering.status if own is None or own in _REDIRECTS else own
     headers = {**written.headers, **_error_headers(error, strict, allow)}
@@ -101,6 +106,12 @@ def response(reply: Reply, more: Mapping[str, str]) -> web.Response:
     for cookie in reply.cookies:
         answer.headers.add("Set-Cookie", cookie)
     return answer
+
+
+def _briefly() -> CallContext:
+    """Return the context of the call at hand, with little time left."""
+    context, soon = current(), monotonic() + _BRIEFLY_SECONDS
+    return msgspec.structs.replace(context, deadline=soon if context.deadline is None else min(context.deadline, soon))
 
 
 async def _mode(dialect: Dialect, error: GatepostError, call: Call) -> StatusMode:

@@ -1,0 +1,51 @@
+"""PostgreSQL gone in every way: refused within two seconds, no hang, and no pool exhausted when it is back (P4)."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, ClientTimeout
+from faults.guests import Guests, arrive
+from faults.proxied_house import SLOW, House, dose
+
+# Two seconds are promised; what is above is for the machine that tests, which has other things to do.
+REFUSED_SECONDS = 2.5
+HEALED_SECONDS = 5.0
+ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
+TIMES = 6  # together more requests than the pools have connections
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with House(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guests(house: House) -> AsyncIterator[Guests]:
+    async with ClientSession(timeout=ClientTimeout(30)) as session:
+        yield await arrive(house, session)
+
+
+@pytest.mark.parametrize("way", dose(("stopped", "black hole", "lost answers")))
+async def test_everything_is_refused_while_postgresql_is_gone_and_answered_when_it_is_back(
+    house: House, guests: Guests, way: str, record_property: Callable[[str, Any], None]
+) -> None:
+    crowd = [name for name in guests.requests if name != "ihopr refresh"] * TIMES
+    async with house.gone("postgres", way):
+        seen = await guests.ask_all([*crowd, "ihopr refresh"])
+        seen += await guests.ask_all()
+        slowest = max(each.seconds for each in seen)
+        if way in SLOW:
+            assert all(each.well or each.away for each in seen), [each for each in seen if not each.away]
+            assert slowest < ANSWERED_SECONDS
+        else:
+            assert all(each.away for each in seen), [each for each in seen if not each.away]
+            assert slowest < REFUSED_SECONDS, str(
+                sorted(((round(each.seconds, 2), each.name) for each in seen), reverse=True)
+            )
+    healed = await guests.until_well(HEALED_SECONDS)
+    assert all(each.well for each in await guests.ask_all(crowd))
+    record_property("slowest answer", slowest)
+    record_property("healed after", healed)
