@@ -23,7 +23,7 @@ AWAY: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Seen:
     """What a request came to."""
 
@@ -32,6 +32,9 @@ class Seen:
     body: Any
     retry_after: str
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.status} {str(self.body)[:60]} after {self.seconds:.2f} s"
 
     @property
     def well(self) -> bool:

@@ -38,14 +38,12 @@ async def test_everything_is_refused_while_postgresql_is_gone_and_answered_when_
         seen += await guests.ask_all()
         slowest = max(each.seconds for each in seen)
         if way in SLOW:
-            assert all(each.well or each.away for each in seen), [each for each in seen if not each.away]
+            assert [each for each in seen if not (each.well or each.away)] == []
             assert slowest < ANSWERED_SECONDS
         else:
-            assert all(each.away for each in seen), [each for each in seen if not each.away]
-            assert slowest < REFUSED_SECONDS, str(
-                sorted(((round(each.seconds, 2), each.name) for each in seen), reverse=True)
-            )
+            assert [each for each in seen if not each.away] == []
+            assert slowest < REFUSED_SECONDS, [each for each in seen if each.seconds > REFUSED_SECONDS]
     healed = await guests.until_well(HEALED_SECONDS)
-    assert all(each.well for each in await guests.ask_all(crowd))
+    assert [each for each in await guests.ask_all(crowd) if not each.well] == []
     record_property("slowest answer", slowest)
     record_property("healed after", healed)

@@ -126,6 +126,16 @@ class Clients:
     async def _get_profile(self, user_id: str, patience: float) -> Profile:
         return (await _again(self.profiles.GetProfile, GetProfileRequest(user_id=user_id), patience)).profile
 
+    def demand_profiles(self) -> None:
+        """Refuse if user-service is known to be away; for handlers, before they spend what cannot be spent again.
+
+        Raises:
+            GatepostError: UNAVAILABLE.
+        """
+        away = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+        if self._channels["user-service"].get_state(try_to_connect=True) is away:
+            raise GatepostError(Reason.UNAVAILABLE, retry_after_seconds=1)
+
     async def app(self, client_id: str) -> App | None:
         """AppService.GetApp; None if there is no such app."""
         try:

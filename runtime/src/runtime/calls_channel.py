@@ -7,6 +7,7 @@ answered again, and when there is no other they fail at once.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -122,8 +123,12 @@ class CallChannel(grpc.aio.Channel):
         return self._plain.stream_stream(*args, **kwargs)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 gRPC's
-        """As the plain channel."""
-        return self._plain.get_state(try_to_connect)
+        """Return READY if an instance is known to be there, TRANSIENT_FAILURE if every one is known to be away."""
+        states = {lane.state(try_to_connect=try_to_connect) for lane in self._lanes}
+        ready, away = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE
+        if ready in states or states == {away}:
+            return ready if ready in states else away
+        return grpc.ChannelConnectivity.IDLE
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         """As the plain channel."""
@@ -172,9 +177,16 @@ class _Lane:
 
     def usable(self) -> bool:
         """Return whether an instance is known to be there; when not, one is looked for."""
+        return self.state(try_to_connect=True) is grpc.ChannelConnectivity.READY
+
+    def state(self, *, try_to_connect: bool) -> grpc.ChannelConnectivity:
+        """Return what is known of it."""
+        if self.hangs:
+            return grpc.ChannelConnectivity.TRANSIENT_FAILURE
         if self._stream is not None and self._stream.proven and not self._stream.closing:
-            return not self._stream.doubtful
-        return self.channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
+            doubtful = self._stream.doubtful
+            return grpc.ChannelConnectivity.CONNECTING if doubtful else grpc.ChannelConnectivity.READY
+        return self.channel.get_state(try_to_connect)
 
     def stream(self) -> CallStream:
         """Return what takes new calls."""
@@ -197,7 +209,8 @@ class _Lane:
     def _ended(self, stream: CallStream) -> None:
         self._open.discard(stream)
         if stream.hung and self._probing is None:
-            self._probing = asyncio.get_running_loop().create_task(self._probe())
+            probe = self._probe()  # works for no request, so it goes by none's deadline
+            self._probing = asyncio.get_running_loop().create_task(probe, context=Context())
 
     async def _probe(self) -> None:
         """Open streams until the server greets on one."""

@@ -1,0 +1,71 @@
+"""A service gone in every way: what needs it fails soon and then at once, the rest goes on, and it heals itself."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, ClientTimeout
+from faults.guests import Guests, arrive
+from faults.proxied_house import SERVICES, SLOW, WAYS, House, dose
+
+EVERYTHING = (
+    *("ihopr login", "ihopr signup", "ihopr user", "ihopr refresh"),
+    *("shoop login", "shoop register", "shoop user"),
+)
+NEED_IT = {
+    "auth": EVERYTHING,
+    "users": ("ihopr signup", "ihopr user", "ihopr refresh", "shoop register", "shoop user"),
+    "notify": (),
+}
+FIRST_SECONDS = 3.0  # two until it is taken for hung; the rest is for a busy machine
+PATIENT_SECONDS = 6.0  # a refresh that was done waits for the profile that belongs into its answer
+THEN_SECONDS = 0.7
+HEALED_SECONDS = 5.0
+ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with House(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def guests(house: House) -> AsyncIterator[Guests]:
+    async with ClientSession(timeout=ClientTimeout(30)) as session:
+        yield await arrive(house, session)
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    dose(
+        (("auth", "stopped"), ("auth", "black hole"), ("users", "stopped"), ("notify", "lost answers")),
+        tuple((name, way) for name in SERVICES for way in WAYS),
+    ),
+)
+async def test_what_needs_a_service_that_is_gone_fails_soon_and_then_at_once(
+    house: House, guests: Guests, name: str, way: str, record_property: Callable[[str, Any], None]
+) -> None:
+    need_it = NEED_IT[name]
+    go_on = [each for each in EVERYTHING if each not in need_it]
+    async with house.gone(name, way):
+        first, then = await guests.ask_all(), await guests.ask_all()
+        patient = [each for each in first if (name, each.name) == ("users", "ihopr refresh")]
+        slowest = [
+            max((each.seconds for each in seen if each.name in need_it and each not in patient), default=0.0)
+            for seen in (first, then)
+        ]
+        assert [each for each in then if each.name in go_on and not each.well] == []
+        if way in SLOW:
+            assert [each for each in first + then if not (each.well or each.away)] == []
+            assert max(slowest) < ANSWERED_SECONDS
+        else:
+            assert [each for each in first + then if each.name in need_it and not each.away] == []
+            assert slowest[0] < FIRST_SECONDS
+            assert slowest[1] < THEN_SECONDS
+            assert all(each.seconds < PATIENT_SECONDS for each in patient)
+    healed = await guests.until_well(HEALED_SECONDS)
+    record_property("first answer", slowest[0])
+    record_property("answers after it", slowest[1])
+    record_property("healed after", healed)
