@@ -44,6 +44,19 @@ class Addresses:
         hops = ",".join(headers.getall("X-Forwarded-For", ())).split(",")
         return str(self._walk(proxy, hops)), _request_id(headers.get("X-Request-Id", ""))
 
+    def client(self, peer: str) -> str:
+        """Return whom to count a connection for; empty for a proxy that is believed, through which many people come.
+
+        An IPv6 client has a whole /64 to call from, so that is one.
+
+        Args:
+            peer: Address of the other end of the socket.
+        """
+        address = _parse(peer)
+        if address is None or self._trusts(address):
+            return ""
+        return str(IPv6Network((int(address) >> 64 << 64, 64))) if isinstance(address, IPv6Address) else str(address)
+
     def _walk(self, address: _Address, hops: list[str]) -> _Address:
         """Go from the nearest hop outwards while each is trusted; stop at the first that is not, or is no address."""
         for hop in reversed(hops):

@@ -111,9 +111,11 @@ class App:
         route = match.route
         if route is None:
             raise GatepostError(Reason.METHOD_NOT_ALLOWED if match.allow else Reason.UNKNOWN_METHOD)
+        route.guard.check(call)
+        call.query = parse_query(request.rel_url.raw_query_string)
+        if route.limit is not Limit.UPLOAD:  # which is large: memory is what its room is for
+            await call.arrive()  # who sends a body slowly takes no place from others
         with self.limits.at_work(route.limit):
-            route.guard.check(call)
-            call.query = parse_query(request.rel_url.raw_query_string)
             form = await _read(route, call)
             return await (route.handler(call) if form is None else route.handler(call, form))
 

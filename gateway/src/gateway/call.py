@@ -18,7 +18,7 @@ from gateway.reply import Reply
 from runtime.errors import GatepostError, Reason
 
 Form = TypeVar("Form")
-_INTERNAL_HEADERS = "gatepost-"
+_INTERNAL_HEADERS = ("gatepost-", "x-gatepost-")
 # Servers that take parameters anywhere take them in this form too: it is what cURL for PHP makes of an array.
 _MULTIPART = frozenset({Takes.UPLOAD, Takes.QUERY_AND_BODY})
 
@@ -105,6 +105,15 @@ class Call(msgspec.Struct, kw_only=True):
         """
         return fields.read(form, self.takes, self.query, await self.body())
 
+    async def arrive(self) -> None:
+        """Receive the body, where the route takes one; it is received once.
+
+        Raises:
+            GatepostError: MALFORMED_REQUEST, PAYLOAD_TOO_LARGE.
+        """
+        if self._received is None and self.takes is not Takes.QUERY:
+            self._received = await self.receive()
+
     async def body(self) -> Values:
         """Return the body taken apart, nothing where the route takes none; it is received once.
 
@@ -112,8 +121,7 @@ class Call(msgspec.Struct, kw_only=True):
             GatepostError: MALFORMED_REQUEST, PAYLOAD_TOO_LARGE, INVALID_PARAMETER.
         """
         if self._body is None:
-            if self._received is None and self.takes is not Takes.QUERY:
-                self._received = await self.receive()
+            await self.arrive()
             self._body = NOTHING if self._received is None else self._parse(self._received)
         return self._body
 

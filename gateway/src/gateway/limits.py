@@ -15,6 +15,7 @@ from runtime.errors import GatepostError, Reason
 class Limit(StrEnum):
     """What kind of work a route asks for."""
 
+    CHECK = "check"  # of a token: what others wait for, and cheap
     ORDINARY = "ordinary"
     PASSWORD = "password"  # noqa: S105 the kind of work, not a secret: may cost a password hash
     UPLOAD = "upload"

@@ -6,6 +6,7 @@ from functools import partial
 from gateway.addresses import Addresses
 from gateway.app import App
 from gateway.clients import Clients
+from gateway.connections import Bounds, Connections
 from gateway.dialect import Dialect
 from gateway.dialects import DIALECTS
 from gateway.documentation import documentation
@@ -88,11 +89,12 @@ def make_listener(
         from gateway.outbox_page import outbox
 
         served.append(outbox())
+    addresses = Addresses(settings.trusted_proxies)
     app = App(
         settings=settings,
         table=RouteTable(served),
         clients=clients,
-        addresses=Addresses(settings.trusted_proxies),
+        addresses=addresses,
         origins=Origins(
             clients.origin_allowed,
             cache_seconds=settings.origin_cache_seconds,
@@ -100,6 +102,7 @@ def make_listener(
         ),
         limits=Limits(
             {
+                Limit.CHECK: Allowance(settings.request_body_limit_bytes, settings.requests_limit_count),
                 Limit.ORDINARY: Allowance(settings.request_body_limit_bytes, settings.requests_limit_count),
                 Limit.PASSWORD: Allowance(settings.request_body_limit_bytes, settings.password_requests_limit_count),
                 Limit.UPLOAD: Allowance(settings.upload_body_limit_bytes, settings.uploads_limit_count),
@@ -108,8 +111,15 @@ def make_listener(
         ),
         observer=Observer(),
     )
+    bounds = Bounds(
+        count=settings.connections_limit_count,
+        per_client=settings.connections_limit_per_client_count,
+        head_seconds=settings.request_head_timeout_seconds,
+        unread_seconds=settings.unread_answer_timeout_seconds,
+    )
     return Listener(
         app.handle,
+        Connections(bounds, addresses),
         keepalive_timeout=settings.keepalive_timeout_seconds,
         max_line_size=settings.request_line_limit_bytes,
         max_field_size=settings.request_header_limit_bytes,

@@ -5,55 +5,37 @@ No routing and no middleware of aiohttp's: every request goes to one handler.
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
 
 from aiohttp import http_parser, web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from gateway.problem import details
-from gateway.render import response
+from gateway.connections import Connection, Connections
 from runtime.logs import get_logger
 
 _BACKLOG = 1024
 _OLDEST_AIOHTTP = (3, 14, 4)
 # After the listener is closed, connections that are open may still carry a request that is on its way.
 _LINGER_SECONDS = 0.25
+# What the kernel keeps of an answer beside what is on its way: little, so that we see whether a client reads.
+_UNSENT_BYTES = 65_536
+# What a process has open beside connections: its databases where services share it, channels, logs.
+_OTHER_FILES = 256
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class _Connection(web.RequestHandler):
-    """One connection; answers what is no HTTP in our words, and logs the kind of error, never what was sent."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 quotes the request
-    ) -> web.StreamResponse:
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer is on the wire already")
-        if isinstance(exc, HttpProcessingError):
-            status = 431 if isinstance(exc, LineTooLong) else 400
-        get_logger().warning("bad http", error=type(exc).__name__, status=status)
-        answer = response(details(status, "The request is not well-formed HTTP."), {})
-        answer.force_close()
-        return answer
-
-
 class _Server(web.Server):
-    def __init__(self, handler: Handler, **options: Any) -> None:
+    def __init__(self, handler: Handler, connections: Connections, **options: Any) -> None:
         super().__init__(handler, **options)
         self._options = options
+        self._everyone = connections
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._options)
+        return Connection(self, self._everyone, loop=self._loop, **self._options)
 
 
 class Listener:
@@ -61,15 +43,19 @@ class Listener:
 
     Args:
         handler: Answers each request.
-        options: Of aiohttp's RequestHandler: header limits, keep-alive.
+        connections: Keeps them within their bounds.
+        **options: Of aiohttp's RequestHandler: header limits, keep-alive.
     """
 
-    def __init__(self, handler: Handler, **options: Any) -> None:
+    def __init__(self, handler: Handler, connections: Connections, **options: Any) -> None:
         self._handler = handler
+        self._connections = connections
         self._draining = False
         self._at_work = 0
         self._idle = asyncio.Event()
-        self._server = _Server(self._handle, access_log=None, auto_decompress=False, lingering_time=2.0, **options)
+        self._server = _Server(
+            self._handle, connections, access_log=None, auto_decompress=False, lingering_time=2.0, **options
+        )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=_LINGER_SECONDS)
         self._site: web.SockSite | None = None
         self._queue: socket.socket | None = None
@@ -80,17 +66,21 @@ class Listener:
         Raises:
             OSError: The address cannot be had.
         """
+        _have_files(self._connections.bounds.count + _OTHER_FILES)
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # inherited by every connection
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
             sock.bind((host, int(port)))
             await self._runner.setup()
             self._site = web.SockSite(self._runner, sock, backlog=_BACKLOG)
             await self._site.start()
             self._queue = sock.dup()
+            self._connections.start()
         except BaseException:
             sock.close()
             raise
@@ -108,6 +98,7 @@ class Listener:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), grace_seconds)
         await self._runner.cleanup()
+        await self._connections.stop()
 
     async def _accept_the_rest(self) -> None:
         """Take the connections that the kernel has queued for us; it would reset them when the socket closes."""
@@ -133,6 +124,16 @@ class Listener:
         if self._draining:
             answer.force_close()
         return answer
+
+
+def _have_files(count: int) -> None:
+    """Let this process open so many files, as far as the system lets it: a connection that cannot be accepted waits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        get_logger().warning("few files", limit=hard, wanted=count)
+        count = hard
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def check_aiohttp() -> None:

@@ -35,6 +35,18 @@ class GatewaySettings(SharedSettings):
     )
     outbox_page: bool = Field(default=False, description="Serve the local outbox at /outbox. Development only.")
 
+    connections_limit_count: int = Field(
+        4096, ge=1, description="Most open connections; beyond, 503 before anything is read."
+    )
+    connections_limit_per_client_count: int = Field(
+        1024, ge=0, description="Most open connections of one client address, trusted proxies excepted; 0: no limit."
+    )
+    request_head_timeout_seconds: float = Field(
+        10.0, gt=0, le=300, description="Time a client has to send a request line and headers."
+    )
+    unread_answer_timeout_seconds: float = Field(
+        10.0, gt=0, le=300, description="A client that reads nothing of its answer for this long is dropped."
+    )
     request_timeout_seconds: float = Field(10.0, gt=0, le=300, description="After this a request is given up (503).")
     request_body_timeout_seconds: float = Field(10.0, gt=0, le=300, description="Time a client has to send a body.")
     keepalive_timeout_seconds: float = Field(75.0, gt=0, description="Idle connections are closed after this.")

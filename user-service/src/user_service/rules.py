@@ -1,7 +1,8 @@
 """What each field of a profile may hold. `profiles` passes everything through `clean` before it is stored.
 
-Text is Unicode NFC, counted in code points after normalising, without control characters, surrogates or line ends.
-A biography may have lines and tabs; CRLF becomes LF. `meta` belongs to the app: it is checked, never altered.
+Text is Unicode NFC, counted in code points after normalising, without control characters, surrogates or line ends, and
+without what turns the direction of text. A biography may have lines, tabs and directions; CRLF becomes LF. `meta`
+belongs to the app: it is checked, never altered.
 """
 
 import math
@@ -20,6 +21,8 @@ _MAX_LANGUAGE_LENGTH = 100  # RFC 5646 section 4.4.1 asks for 35 at least
 # NFC makes one code point of four at most; what is longer is refused before the work of normalising it.
 _MAX_SHRINKING = 4
 _NOT_IN_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, surrogate, line and paragraph separator
+# What turns the direction of all that follows (Unicode annex 9, section 2): a name could dress up its surroundings.
+_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LINES = frozenset("\n\t")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HIGHEST_ID = 2**63 - 1
@@ -44,13 +47,13 @@ def _text(limit: int, allowed: frozenset[str] = frozenset()) -> Callable[[str, s
 
 
 def _biography(field: str, value: str) -> str:
-    return _text(2000, _LINES)(field, value.replace("\r\n", "\n"))
+    return _text(2000, _LINES | _DIRECTION)(field, value.replace("\r\n", "\n"))
 
 
 def _meta(field: str, value: str) -> str:
     if len(value) > _MAX_META_BYTES:
         raise invalid(field, f"The {field} field may have at most {_MAX_META_BYTES} bytes.")
-    _refuse_controls(field, value, _LINES | {"\r", "\u2028", "\u2029"})
+    _refuse_controls(field, value, _LINES | _DIRECTION | {"\r", "\u2028", "\u2029"})
     if len(value.encode()) > _MAX_META_BYTES:
         raise invalid(field, f"The {field} field may have at most {_MAX_META_BYTES} bytes.")
     return value
@@ -183,5 +186,6 @@ def place_name(field: str, value: str) -> str:
 def _refuse_controls(field: str, value: str, allowed: frozenset[str]) -> None:
     if value.isprintable():  # most are; 0.1 µs in place of 2
         return
-    if any(unicodedata.category(character) in _NOT_IN_TEXT for character in set(value) - allowed):
+    suspects = set(value) - allowed
+    if suspects & _DIRECTION or any(unicodedata.category(character) in _NOT_IN_TEXT for character in suspects):
         raise invalid(field, f"The {field} field has characters that text cannot have.")

@@ -483,7 +483,7 @@ DIALECT = Dialect(
         Route("POST", "/api/v1/api-tauth-token", _access_token, CLIENT, Limit.ORDINARY, answer=_Tokens),
         Route("POST", "/api/v1/refresh-token", _refresh_token, CLIENT, Limit.ORDINARY, answer=_Tokens),
         Route("POST", "/api/v1/logout", _logout, BEARER, Limit.ORDINARY, answer=_Done),
-        Route("GET", "/api/v1/user", _user, BEARER, Limit.ORDINARY, answer=_User),
+        Route("GET", "/api/v1/user", _user, BEARER, Limit.CHECK, answer=_User),
         Route("PUT", "/api/v1/user/update", _update, BEARER, Limit.PASSWORD, answer=_Updated),
         Route("PUT", "/api/v1/user/update/role", _update_role, BEARER, Limit.ORDINARY, answer=_Updated),
     ),

@@ -291,7 +291,7 @@ DIALECT = Dialect(
         ),
         Route("GET", "/api/authorize", _authorize, CLIENT, Limit.ORDINARY, answer=_Token),
         Route("POST", "/api/authorize", _authorize, CLIENT, Limit.ORDINARY, Takes.QUERY_AND_BODY, answer=_Token),
-        Route("GET", "/api/get_user_info", _get_user_info, _TOKEN, Limit.ORDINARY, answer=_UserInfo),
+        Route("GET", "/api/get_user_info", _get_user_info, _TOKEN, Limit.CHECK, answer=_UserInfo),
         Route("GET HEAD", "/content/uploads/{file}", _upload, ANYONE, Limit.ORDINARY),
     ),
     errors=ERRORS,

@@ -405,7 +405,7 @@ DIALECT = Dialect(
         Route("GET", "/rrr/oauth2.0/authorize", _authorize, VISITOR, Limit.ORDINARY),
         *protected((Route("POST", "/rrr/oauth2.0/authorize", _decide, SESSION, Limit.ORDINARY),)),
         Route("POST", "/oauth2/token", _token, CLIENT, Limit.ORDINARY, answer=oauth.Tokens),
-        Route("GET", "/v1/vorg-id/get/personal", _personal, _BEARER, Limit.ORDINARY, answer=_Success[_Person]),
+        Route("GET", "/v1/vorg-id/get/personal", _personal, _BEARER, Limit.CHECK, answer=_Success[_Person]),
         Route(
             "GET POST",
             "/v1/vorg-id/edit-email",
