@@ -41,6 +41,7 @@ from auth_service.passwords import Passwords
 from auth_service.phone_change import PhoneChange
 from auth_service.profiles import Profiles
 from auth_service.projects import Projects
+from auth_service.proof_of_work import ProofOfWork, Terms
 from auth_service.reauthentication import Reauthentication
 from auth_service.recovery import Recovery
 from auth_service.rpc.accounts import AccountRpc
@@ -186,6 +187,21 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             per_address=Limit("code-failures-address", settings.code_failures_per_address, code_window),
         )
         codes = Codes(valkey, ring, settings.code_seconds)
+        proofs = ProofOfWork(
+            valkey,
+            ring,
+            clock,
+            limiter,
+            Terms(
+                after=settings.proof_of_work_after_count,
+                window_seconds=settings.proof_of_work_window_seconds,
+                bits=settings.proof_of_work_bits,
+                wait_seconds=settings.proof_of_work_wait_seconds,
+                waits=Limit(
+                    "proof-waits", settings.proof_of_work_waits_per_address, settings.proof_of_work_window_seconds
+                ),
+            ),
+        )
         tokens = TokenCodec(ring)
         argon2id = Argon2id(
             memory_kib=settings.argon2_memory_kib,
@@ -264,6 +280,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             notices=notices,
             audit=audit,
             limiter=limiter,
+            proofs=proofs,
             clock=clock,
             per_address=sign_ups,
             mails=mails,
@@ -279,6 +296,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             notices=notices,
             audit=audit,
             limiter=limiter,
+            proofs=proofs,
             clock=clock,
             per_account=per_account,
             per_address=per_address,
@@ -302,6 +320,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             notices=notices,
             audit=audit,
             limiter=limiter,
+            proofs=proofs,
             clock=clock,
             mails=mails,
             reset_seconds=settings.reset_seconds,
@@ -416,7 +435,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             closing=closing,
             export=export,
         )
-        sign_in_rpc = SignInRpc(sign_up, sign_in, verification, recovery, identities)
+        sign_in_rpc = SignInRpc(sign_up, sign_in, verification, recovery, identities, proofs)
         server = GrpcServer(
             service=NAME, listen=settings.auth_listen, keys=service_keys, allowed_callers=ALLOWED_CALLERS, tls=tls
         )

@@ -254,6 +254,24 @@ class Asking:
     challenge_method: str = ""
     project: str = ""
     form: TokenForm = TokenForm.PAIR
+    proof: "Proof | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a form held as its proof of work, right or not; empty where the page demanded none."""
+
+    challenge: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProofDemand:
+    """What a form is to prove: a nonce that makes the hash of the challenge begin with so many zero bits, or a wait."""
+
+    challenge: str
+    bits: int
+    wait_seconds: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from auth_service.limits import Limit, Limiter
 from auth_service.model import Account, AccountState, Asking, Entry, OpenChallenge, Purpose
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
+from auth_service.proof_of_work import ProofOfWork
 from auth_service.sign_in import subject_of
 from auth_service.store import accounts
 from auth_service.store.audit import Event
@@ -38,6 +39,7 @@ class Recovery:
         notices: Notices,
         audit: Audit,
         limiter: Limiter,
+        proofs: ProofOfWork,
         clock: Clock,
         mails: Limit,
         reset_seconds: int,
@@ -51,6 +53,7 @@ class Recovery:
         self._notices = notices
         self._audit = audit
         self._limiter = limiter
+        self._proofs = proofs
         self._clock = clock
         self._mails = mails
         self._reset_seconds = reset_seconds
@@ -63,6 +66,7 @@ class Recovery:
         if not email:
             raise missing("email")
         _, normalized = identifiers.email(email)
+        await self._proofs.demand(entry.project.name, asking.proof, counted=True)
         subject = subject_of(entry.project.id, normalized)
         await self._limiter.take(self._mails, f"reset:{subject}")
         async with self._database.acquire() as connection:

@@ -94,6 +94,23 @@ class AuthSettings(SharedSettings):
     sign_ups_per_address: int = Field(1000, ge=1, description="Sign-ups per client address and window.")
     sign_up_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the limit above.")
 
+    proof_of_work_after_count: int = Field(
+        3000,
+        ge=0,
+        description="What may go wrong at a project's hosted forms, sign-ups and mailed codes included, in a window "
+        "before they demand a proof of work; 0: never.",
+    )
+    proof_of_work_window_seconds: int = Field(5 * _MINUTE, ge=1, description="Window in which that is counted.")
+    proof_of_work_waits_per_address: int = Field(
+        20, ge=1, description="Forms of one client address and window that wait instead of working."
+    )
+    proof_of_work_wait_seconds: int = Field(
+        30, ge=1, le=300, description="How long a browser without script waits instead of working."
+    )
+    proof_of_work_bits: int = Field(
+        17, ge=1, le=24, description="Difficulty of a proof: two to the power of it hashes, on average."
+    )
+
     facebook_app_id: str = Field("", description="Id of our app at Facebook; people sign in by Facebook if it is set.")
     facebook_app_secret: SecretStr | None = Field(None, description="Secret of our app at Facebook.")
     facebook_base_url: str = Field(

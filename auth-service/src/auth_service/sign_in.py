@@ -28,6 +28,7 @@ from auth_service.model import (
 )
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords
+from auth_service.proof_of_work import ProofOfWork
 from auth_service.store import accounts
 from auth_service.verification import challenge_data
 from runtime.clock import Clock
@@ -54,6 +55,7 @@ class SignIn:
         notices: Notices,
         audit: Audit,
         limiter: Limiter,
+        proofs: ProofOfWork,
         clock: Clock,
         per_account: Limit,
         per_address: Limit,
@@ -68,6 +70,7 @@ class SignIn:
         self._notices = notices
         self._audit = audit
         self._limiter = limiter
+        self._proofs = proofs
         self._clock = clock
         self._per_account = per_account
         self._per_address = per_address
@@ -82,9 +85,15 @@ class SignIn:
         by_mail = policy is SignInPolicy.OTP and not single_step
         if not login or (not password and not by_mail):
             raise missing(*(name for name, value in (("email", login), ("password", password)) if not value))
+        await self._proofs.demand(entry.project.name, asking.proof, counted=by_mail)
         if by_mail:
             return SignInStep(policy, challenge=await self._by_mail(entry, login))
-        account = await self.check_password(entry.project, login, password, entry.app)
+        try:
+            account = await self.check_password(entry.project, login, password, entry.app)
+        except GatepostError as error:
+            if error.reason is Reason.BAD_CREDENTIALS:
+                await self._proofs.failed(entry.project.name, asking.proof)
+            raise
         if policy is SignInPolicy.NONE:
             event = self._audit.event("account.sign_in", account=account, app=entry.app)
             return await self._admission.admit(entry, account, event)

@@ -33,6 +33,7 @@ from auth_service.model import (
 )
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords, check_new
+from auth_service.proof_of_work import ProofOfWork
 from auth_service.sign_in import PURPOSES, subject_of
 from auth_service.store import accounts
 from auth_service.verification import challenge_data
@@ -71,6 +72,7 @@ class SignUp:
         notices: Notices,
         audit: Audit,
         limiter: Limiter,
+        proofs: ProofOfWork,
         clock: Clock,
         per_address: Limit,
         mails: Limit,
@@ -88,6 +90,7 @@ class SignUp:
         self._notices = notices
         self._audit = audit
         self._limiter = limiter
+        self._proofs = proofs
         self._clock = clock
         self._per_address = per_address
         self._mails = mails
@@ -99,6 +102,7 @@ class SignUp:
         entry = await self._clients.enter(asking)
         project = entry.project
         email = _checked(newcomer, project)
+        await self._proofs.demand(project.name, asking.proof, counted=True)
         await self._limiter.take(self._per_address, of_address(current().client_address))
         identity = await self._identities.inspect(newcomer.identity) if newcomer.identity else ""
         if project.sign_in_policy is SignInPolicy.NONE:

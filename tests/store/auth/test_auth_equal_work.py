@@ -16,6 +16,7 @@ from auth_service.model import Asking, NewProfile, OpenChallenge, SignInPolicy, 
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords
 from auth_service.projects import ProjectChanges
+from auth_service.proof_of_work import ProofOfWork, Terms
 from auth_service.recovery import Recovery
 from auth_service.sign_in import SignIn
 from auth_service.sign_up import Newcomer, SignUp
@@ -94,6 +95,7 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
     hashing = CountingPool(workers=1, queue_size=64)
     passwords = Passwords(CHEAP, hashing)
     notices = Notices(clock, lambda: None)
+    peace = Terms(after=0, window_seconds=1, bits=1, wait_seconds=1, waits=MANY)
     shared: dict[str, Any] = {
         "database": database,
         "clients": engines.clients,
@@ -102,6 +104,7 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
         "notices": notices,
         "audit": engines.audit,
         "limiter": engines.limiter,
+        "proofs": ProofOfWork(valkey, engines.ring, clock, engines.limiter, peace),
         "clock": clock,
         "mails": MANY,
     }

@@ -40,6 +40,7 @@ READING = {
     "CheckApiKey",
     "CheckConsent",
     "CheckOrigin",
+    "DemandProof",
     "DrawInitials",
     "FindAccount",
     "GetAccount",

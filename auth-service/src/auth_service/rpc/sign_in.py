@@ -5,7 +5,8 @@ from typing import Any
 from grpc.aio import ServicerContext
 
 from auth_service.identities import Identities
-from auth_service.model import Asking, ExternalIdentity, Purpose, TokenForm
+from auth_service.model import Asking, ExternalIdentity, Proof, Purpose, TokenForm
+from auth_service.proof_of_work import ProofOfWork
 from auth_service.recovery import Recovery
 from auth_service.rpc import convert
 from auth_service.sign_in import SignIn
@@ -28,16 +29,24 @@ class SignInRpc(SignInServiceServicer):
         verification: Checks answers.
         recovery: Resets passwords.
         identities: Checks external identities.
+        proofs: Says what forms have to prove.
     """
 
     def __init__(
-        self, sign_up: SignUp, sign_in: SignIn, verification: Verification, recovery: Recovery, identities: Identities
+        self,
+        sign_up: SignUp,
+        sign_in: SignIn,
+        verification: Verification,
+        recovery: Recovery,
+        identities: Identities,
+        proofs: ProofOfWork,
     ) -> None:
         self._sign_up = sign_up
         self._sign_in = sign_in
         self._verification = verification
         self._recovery = recovery
         self._identities = identities
+        self._proofs = proofs
 
     async def SignUp(self, request: pb.SignUpRequest, _context: Context) -> pb.SignUpResponse:
         """Sign a person up."""
@@ -77,7 +86,13 @@ class SignInRpc(SignInServiceServicer):
         """Mail a reset code."""
         client = request.client
         # No session comes of it, so the form is of no matter.
-        asking = Asking(client.client_id, client.client_secret, project=request.project, form=TokenForm.WEB)
+        asking = Asking(
+            client.client_id,
+            client.client_secret,
+            project=request.project,
+            form=TokenForm.WEB,
+            proof=_proof(request),
+        )
         challenge = await self._recovery.start(asking, request.email)
         return pb.StartPasswordResetResponse(challenge=convert.challenge_message(challenge))
 
@@ -102,6 +117,13 @@ class SignInRpc(SignInServiceServicer):
         )
         return pb.SignInWithIdentityResponse(session=convert.issued_message(session))
 
+    async def DemandProof(self, request: pb.DemandProofRequest, _context: Context) -> pb.DemandProofResponse:
+        """Say what a form has to prove."""
+        demand = await self._proofs.offer(request.project)
+        if demand is None:
+            return pb.DemandProofResponse()
+        return pb.DemandProofResponse(challenge=demand.challenge, bits=demand.bits, wait_seconds=demand.wait_seconds)
+
 
 def _asking(request: pb.SignUpRequest | pb.SignInRequest) -> Asking:
     return Asking(
@@ -111,7 +133,12 @@ def _asking(request: pb.SignUpRequest | pb.SignInRequest) -> Asking:
         challenge_method=request.pkce.method,
         project=request.project,
         form=convert.form(request.form),
+        proof=_proof(request),
     )
+
+
+def _proof(request: pb.SignUpRequest | pb.SignInRequest | pb.StartPasswordResetRequest) -> Proof | None:
+    return Proof(request.proof.challenge, request.proof.nonce) if request.HasField("proof") else None
 
 
 def _identity(message: pb.ExternalIdentity) -> ExternalIdentity:

@@ -1,4 +1,7 @@
-"""What pages are dressed in: the stylesheet, projects' colours, the icon. Cached for ever, since addresses change."""
+"""What pages are dressed in: the stylesheet, projects' colours, the icon; and the one script.
+
+Cached for ever, since addresses change.
+"""
 
 import re
 from importlib.resources import files
@@ -8,6 +11,7 @@ from gateway.dialect import Route
 from gateway.guards import ANYONE
 from gateway.limits import Limit
 from gateway.reply import Reply
+from gateway.web.proof import SCRIPT, SCRIPT_VERSION
 from gateway.web.style import STYLE, STYLE_VERSION, accent
 from runtime.errors import GatepostError, Reason
 
@@ -21,6 +25,12 @@ async def _stylesheet(call: Call) -> Reply:
     """Return the stylesheet."""
     current = call.query.get("v") == STYLE_VERSION
     return _file(STYLE, "text/css; charset=utf-8", IMMUTABLE if current else "no-cache")
+
+
+async def _script(call: Call) -> Reply:
+    """Return the script that works for forms under attack."""
+    current = call.query.get("v") == SCRIPT_VERSION
+    return _file(SCRIPT, "text/javascript; charset=utf-8", IMMUTABLE if current else "no-cache")
 
 
 async def _accent(call: Call) -> Reply:
@@ -47,6 +57,7 @@ def _file(content: bytes, content_type: str, caching: str) -> Reply:
 
 ROUTES = (
     Route("GET HEAD", "/assets/gatepost.css", _stylesheet, ANYONE, Limit.ORDINARY),
+    Route("GET HEAD", "/assets/proof.js", _script, ANYONE, Limit.ORDINARY),
     Route("GET HEAD", "/assets/gatepost.svg", _icon, ANYONE, Limit.ORDINARY),
     Route("GET HEAD", "/assets/accent/{color}", _accent, ANYONE, Limit.ORDINARY),
 )

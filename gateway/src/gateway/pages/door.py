@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatepost.auth.v1.projects_pb2 import Project, SignInPolicy
-from gatepost.auth.v1.sign_in_pb2 import SignInResult
+from gatepost.auth.v1.sign_in_pb2 import DemandProofResponse, SignInResult
 from gateway.call import Call
 from gateway.pages import step
 from gateway.reply import Reply, redirect
 from gateway.web.asking import Asking, app_behind
 from gateway.web.mistakes import NONE, mistakes
 from gateway.web.paths import next_or, url
+from gateway.web.proof import SCRIPT_URL
 from gateway.web.session import enter, visitor
 from gateway.web.templates import show
 from runtime.errors import GatepostError, Reason
@@ -59,9 +60,16 @@ async def passed(call: Call, door: Door) -> Reply | None:
 
 
 async def show_door(
-    call: Call, template: str, door: Door, *, page: str, error: GatepostError | None = None, **values: Any
+    call: Call,
+    template: str,
+    door: Door,
+    *,
+    page: str,
+    error: GatepostError | None = None,
+    demand: DemandProofResponse | None = None,
+    **values: Any,
 ) -> Reply:
-    """Answer with a page of the door. Beside `values`, its template has `door` and `mistakes`.
+    """Answer with a page of the door. Beside `values`, its template has `door`, `mistakes`, `demand` and `script_url`.
 
     Args:
         call: The request.
@@ -69,6 +77,7 @@ async def show_door(
         door: Whose page.
         page: Path that shows it again.
         error: What went wrong with its form, if anything did.
+        demand: What its form has to prove, if anything.
         **values: For the template.
     """
     return await show(
@@ -76,8 +85,11 @@ async def show_door(
         template,
         project=door.project,
         form_origins=door.asking.origins,
+        scripted=demand is not None,
         here=url(call, page, next=door.next) if call.method == "POST" else "",
         door=door,
+        demand=demand,
+        script_url=SCRIPT_URL,
         mistakes=mistakes(error, _LOGIN_IS_EMAIL) if error else NONE,
         **values,
     )

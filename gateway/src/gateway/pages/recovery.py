@@ -15,6 +15,7 @@ from gateway.pages.step import Step, current_step
 from gateway.reply import Reply, redirect
 from gateway.web.forms import PageForm
 from gateway.web.paths import url
+from gateway.web.proof import ProvingForm, demanded
 from gateway.web.session import VISITOR
 from runtime.errors import GatepostError, missing
 
@@ -29,7 +30,7 @@ class _Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class _Forgot(PageForm):
+class _Forgot(ProvingForm):
     email: str = text(default="")
 
 
@@ -54,7 +55,7 @@ async def _forgot(call: Call, form: _Forgot) -> Reply:
     door = await door_of(call, form.next)
     email = form.email.strip()
     call.again = partial(_show_forgot, call, door, email)
-    request = StartPasswordResetRequest(project=door.project.name, email=email)
+    request = StartPasswordResetRequest(project=door.project.name, email=email, proof=form.worked)
     challenge = (await call.clients.sign_in.StartPasswordReset(request)).challenge
     return step.lead_to(url(call, "/reset-password", next=door.next), challenge, email)
 
@@ -87,7 +88,8 @@ async def _reset(call: Call, form: _Reset) -> Reply:
 
 
 async def _show_forgot(call: Call, door: Door, email: str, error: GatepostError | None = None) -> Reply:
-    return await show_door(call, "forgot.html", door, page="/forgot-password", error=error, email=email)
+    demand = await demanded(call, door.project.name)
+    return await show_door(call, "forgot.html", door, page="/forgot-password", error=error, demand=demand, email=email)
 
 
 async def _show_reset(call: Call, door: Door, asked: Step, code: str, error: GatepostError | None = None) -> Reply:

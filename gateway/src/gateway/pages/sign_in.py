@@ -16,6 +16,7 @@ from gateway.reply import Reply, redirect
 from gateway.web.forms import PageForm
 from gateway.web.locale import mark as _
 from gateway.web.paths import next_or, url
+from gateway.web.proof import ProvingForm, demanded
 from gateway.web.session import VISITOR, cleared, enter, leave
 from runtime.errors import GatepostError, Reason
 
@@ -35,7 +36,7 @@ class _Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class _SignIn(PageForm):
+class _SignIn(ProvingForm):
     email: str = text(default="")
     password: str = text(default="", secret=True)
 
@@ -60,7 +61,11 @@ async def _sign_in(call: Call, form: _SignIn) -> Reply:
     door = await door_of(call, form.next)
     call.again = partial(_show, call, door, form.email)
     request = SignInRequest(
-        project=door.project.name, form=TokenForm.TOKEN_FORM_WEB, login=form.email.strip(), password=form.password
+        project=door.project.name,
+        form=TokenForm.TOKEN_FORM_WEB,
+        login=form.email.strip(),
+        password=form.password,
+        proof=form.worked,
     )
     return await go_on(call, door, (await call.clients.sign_in.SignIn(request)).result, form.email.strip())
 
@@ -95,7 +100,14 @@ async def _sign_out(call: Call, form: PageForm) -> Reply:
 
 async def _show(call: Call, door: Door, email: str, error: GatepostError | None = None, notice: str = "") -> Reply:
     return await show_door(
-        call, "sign_in.html", door, page="/sign-in", error=error, email=email, notice=notice if not error else ""
+        call,
+        "sign_in.html",
+        door,
+        page="/sign-in",
+        error=error,
+        demand=await demanded(call, door.project.name),
+        email=email,
+        notice=notice if not error else "",
     )
 
 

@@ -13,7 +13,7 @@ from gateway.fields import text
 from gateway.limits import Limit
 from gateway.pages.door import Door, door_of, go_on, passed, show_door
 from gateway.reply import Reply
-from gateway.web.forms import PageForm
+from gateway.web.proof import ProvingForm, demanded
 from gateway.web.session import VISITOR
 from runtime.errors import GatepostError, missing
 
@@ -24,7 +24,7 @@ class _Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class _SignUp(PageForm):
+class _SignUp(ProvingForm):
     first_name: str = text(default="")
     last_name: str = text(default="")
     email: str = text(default="")
@@ -53,13 +53,15 @@ async def _sign_up(call: Call, form: _SignUp) -> Reply:
         form=TokenForm.TOKEN_FORM_WEB,
         email=form.email.strip(),
         password=form.password,
+        proof=form.worked,
         profile=NewProfile(first_name=form.first_name.strip(), last_name=form.last_name.strip()),
     )
     return await go_on(call, door, (await call.clients.sign_up(request)).result, form.email.strip())
 
 
 async def _show(call: Call, door: Door, form: _SignUp, error: GatepostError | None = None) -> Reply:
-    return await show_door(call, "sign_up.html", door, page="/sign-up", error=error, form=form)
+    demand = await demanded(call, door.project.name)
+    return await show_door(call, "sign_up.html", door, page="/sign-up", error=error, demand=demand, form=form)
 
 
 ROUTES = (

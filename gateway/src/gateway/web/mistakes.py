@@ -24,6 +24,8 @@ _PAGE: Mapping[Reason, str] = {
     Reason.INVALID_PARAMETER: _CHECK,
     Reason.CONFLICT: _("This was changed elsewhere in the meantime. Look at it again before you send it once more."),
 }
+_NO_PROOF = ("proof", Rule.REQUIRED)
+_ROBOTS = _("Robots are busy here at present, so this takes a moment longer. Please send it once more.")
 # Reasons that mean one field, should the core not name it.
 _FIELD_OF: Mapping[Reason, tuple[str, Rule]] = {
     Reason.EMAIL_TAKEN: ("email", Rule.TAKEN),
@@ -85,7 +87,7 @@ def mistakes(error: GatepostError, names: Mapping[str, str] | None = None) -> Mi
     only = _FIELD_OF.get(error.reason)
     broken = [(each.field, each.rule) for each in error.violations] or ([only] if only else [])
     fields = _Fields({given.get(name, name): _BY_FIELD.get((name, rule), _BY_RULE[rule]) for name, rule in broken})
-    return Mistakes(_PAGE.get(error.reason, _CHECK), fields)
+    return Mistakes(_ROBOTS if _NO_PROOF in broken else _PAGE.get(error.reason, _CHECK), fields)
 
 
 def mendable(error: GatepostError) -> bool:

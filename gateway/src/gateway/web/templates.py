@@ -1,5 +1,7 @@
 """Templates of our pages: escaped by default, translated, in the look of the project; no script in any of them.
 
+But one: a form of a project under attack has ours do its proof of work (`proof`).
+
 Every template of a page extends `layout.html` and takes fields, buttons and the like from `parts.html`.
 """
 
@@ -24,6 +26,7 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action {targets}; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+_SCRIPT = "; script-src 'self'"
 _SLASHES = "/\\"
 _templates = Environment(
     loader=PackageLoader("gateway"),
@@ -56,6 +59,7 @@ async def show(
     form_origins: tuple[str, ...] = (),
     cookies: tuple[str, ...] = (),
     here: str = "",
+    scripted: bool = False,
     **values: Any,
 ) -> Reply:
     """Answer with a page.
@@ -71,6 +75,7 @@ async def show(
         form_origins: Where else a form of the page may lead, such as `https://app.example`.
         cookies: More values of Set-Cookie.
         here: Address that shows this page again; by default the request's, without its form.
+        scripted: Whether the page runs a script of ours.
         **values: For the template.
     """
     if project is None:
@@ -87,7 +92,8 @@ async def show(
     )
     headers = {
         "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": _POLICY.format(targets=" ".join(("'self'", *form_origins))),
+        "Content-Security-Policy": _POLICY.format(targets=" ".join(("'self'", *form_origins)))
+        + (_SCRIPT if scripted else ""),
         "Content-Language": locale.language(),
     }
     everything = (*cookies, *csrf.cookies(call), *locale.cookies(call))

@@ -114,6 +114,34 @@ class Pkce(_message.Message):
 Global___Pkce: _TypeAlias = Pkce  # noqa: Y015
 
 @_typing.final
+class ProofOfWork(_message.Message):
+    """What a hosted form held as its proof of work. Present, if empty, in every request of a form; while the project is under
+    attack, SignUp, SignIn and StartPasswordReset then answer MISSING_PARAMETER (field `proof`) without a right one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    challenge: _builtins.str
+    """See DemandProofResponse.challenge."""
+    nonce: _builtins.str
+    """Decimal digits, 16 at most: SHA-256 of `challenge:nonce` begins with so many zero bits. Empty of who waited instead."""
+    def __init__(
+        self,
+        *,
+        challenge: _builtins.str = ...,
+        nonce: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "nonce", b"nonce"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProofOfWork: _TypeAlias = ProofOfWork  # noqa: Y015
+
+@_typing.final
 class Challenge(_message.Message):
     """A question put to a person, whose answer went to him by another channel."""
 
@@ -265,6 +293,7 @@ class SignUpRequest(_message.Message):
     FORM_FIELD_NUMBER: _builtins.int
     USERNAME_FIELD_NUMBER: _builtins.int
     IDENTITY_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """UUID minted by the caller; the idempotency key and the id of the account, should one be made."""
     email: _builtins.str
@@ -293,6 +322,10 @@ class SignUpRequest(_message.Message):
     def identity(self) -> Global___ExternalIdentity:
         """Linked to the new account, when set. Errors besides: IDENTITY_INVALID, IDENTITY_TAKEN."""
 
+    @_builtins.property
+    def proof(self) -> Global___ProofOfWork:
+        """Of a hosted form."""
+
     def __init__(
         self,
         *,
@@ -306,10 +339,11 @@ class SignUpRequest(_message.Message):
         form: _forms_pb2.TokenForm.ValueType = ...,
         username: _builtins.str = ...,
         identity: Global___ExternalIdentity | None = ...,
+        proof: Global___ProofOfWork | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "identity", b"identity", "pkce", b"pkce", "profile", b"profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "identity", b"identity", "pkce", b"pkce", "profile", b"profile", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email", "form", b"form", "identity", b"identity", "password", b"password", "pkce", b"pkce", "profile", b"profile", "project", b"project", "user_id", b"user_id", "username", b"username"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email", "form", b"form", "identity", b"identity", "password", b"password", "pkce", b"pkce", "profile", b"profile", "project", b"project", "proof", b"proof", "user_id", b"user_id", "username", b"username"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -352,6 +386,7 @@ class SignInRequest(_message.Message):
     PROJECT_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
     SINGLE_STEP_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     login: _builtins.str
     """Address or user name."""
     password: _builtins.str
@@ -370,6 +405,10 @@ class SignInRequest(_message.Message):
     def pkce(self) -> Global___Pkce:
         """Proof key; required for public apps."""
 
+    @_builtins.property
+    def proof(self) -> Global___ProofOfWork:
+        """Of a hosted form."""
+
     def __init__(
         self,
         *,
@@ -380,10 +419,11 @@ class SignInRequest(_message.Message):
         project: _builtins.str = ...,
         form: _forms_pb2.TokenForm.ValueType = ...,
         single_step: _builtins.bool = ...,
+        proof: Global___ProofOfWork | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "pkce", b"pkce"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "pkce", b"pkce", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "form", b"form", "login", b"login", "password", b"password", "pkce", b"pkce", "project", b"project", "single_step", b"single_step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "form", b"form", "login", b"login", "password", b"password", "pkce", b"pkce", "project", b"project", "proof", b"proof", "single_step", b"single_step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -480,6 +520,7 @@ class StartPasswordResetRequest(_message.Message):
     CLIENT_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     email: _builtins.str
     """Address."""
     project: _builtins.str
@@ -488,16 +529,21 @@ class StartPasswordResetRequest(_message.Message):
     def client(self) -> Global___ClientCredentials:
         """The app."""
 
+    @_builtins.property
+    def proof(self) -> Global___ProofOfWork:
+        """Of a hosted form."""
+
     def __init__(
         self,
         *,
         client: Global___ClientCredentials | None = ...,
         email: _builtins.str = ...,
         project: _builtins.str = ...,
+        proof: Global___ProofOfWork | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email", "project", b"project"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "email", b"email", "project", b"project", "proof", b"proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -637,3 +683,57 @@ class SignInWithIdentityResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SignInWithIdentityResponse: _TypeAlias = SignInWithIdentityResponse  # noqa: Y015
+
+@_typing.final
+class DemandProofRequest(_message.Message):
+    """See SignInService.DemandProof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """Name of the project."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DemandProofRequest: _TypeAlias = DemandProofRequest  # noqa: Y015
+
+@_typing.final
+class DemandProofResponse(_message.Message):
+    """See SignInService.DemandProof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    BITS_FIELD_NUMBER: _builtins.int
+    WAIT_SECONDS_FIELD_NUMBER: _builtins.int
+    challenge: _builtins.str
+    """80 lower-case hex digits, good for ten minutes, this project and this client's address, once; empty when no proof
+    is demanded.
+    """
+    bits: _builtins.int
+    """Zero bits that the hash has to begin with."""
+    wait_seconds: _builtins.int
+    """After so many seconds the challenge is good by itself."""
+    def __init__(
+        self,
+        *,
+        challenge: _builtins.str = ...,
+        bits: _builtins.int = ...,
+        wait_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bits", b"bits", "challenge", b"challenge", "wait_seconds", b"wait_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DemandProofResponse: _TypeAlias = DemandProofResponse  # noqa: Y015

@@ -65,6 +65,11 @@ class SignInServiceStub:
                 request_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetRequest.SerializeToString,
                 response_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetResponse.FromString,
                 _registered_method=True)
+        self.DemandProof = channel.unary_unary(
+                '/gatepost.auth.v1.SignInService/DemandProof',
+                request_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.DemandProofRequest.SerializeToString,
+                response_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.DemandProofResponse.FromString,
+                _registered_method=True)
         self.SignInWithIdentity = channel.unary_unary(
                 '/gatepost.auth.v1.SignInService/SignInWithIdentity',
                 request_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.SignInWithIdentityRequest.SerializeToString,
@@ -120,6 +125,13 @@ class SignInServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DemandProof(self, request, context):
+        """Says what a hosted form of a project has to prove when it is sent: nothing, unless the project is under attack.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SignInWithIdentity(self, request, context):
         """Signs in with the token of an external identity provider, inspected there. The provider's word is enough: no second
         step. Errors: IDENTITY_INVALID (token refused, another user's or another app's, or the provider is not set up),
@@ -156,6 +168,11 @@ def add_SignInServiceServicer_to_server(servicer, server):
                     servicer.CompletePasswordReset,
                     request_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetRequest.FromString,
                     response_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetResponse.SerializeToString,
+            ),
+            'DemandProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.DemandProof,
+                    request_deserializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.DemandProofRequest.FromString,
+                    response_serializer=gatepost_dot_auth_dot_v1_dot_sign__in__pb2.DemandProofResponse.SerializeToString,
             ),
             'SignInWithIdentity': grpc.unary_unary_rpc_method_handler(
                     servicer.SignInWithIdentity,
@@ -304,6 +321,33 @@ class SignInService:
             '/gatepost.auth.v1.SignInService/CompletePasswordReset',
             gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetRequest.SerializeToString,
             gatepost_dot_auth_dot_v1_dot_sign__in__pb2.CompletePasswordResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DemandProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gatepost.auth.v1.SignInService/DemandProof',
+            gatepost_dot_auth_dot_v1_dot_sign__in__pb2.DemandProofRequest.SerializeToString,
+            gatepost_dot_auth_dot_v1_dot_sign__in__pb2.DemandProofResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,6 +56,8 @@ class SignInServiceStub:
     """Sets a new password against a reset challenge, ends every session of the user and tells him by mail.
     Errors: CHALLENGE_FAILED, WEAK_PASSWORD (the challenge stays usable).
     """
+    DemandProof: _grpc.UnaryUnaryMultiCallable[_sign_in_pb2.DemandProofRequest, _sign_in_pb2.DemandProofResponse]
+    """Says what a hosted form of a project has to prove when it is sent: nothing, unless the project is under attack."""
     SignInWithIdentity: _grpc.UnaryUnaryMultiCallable[_sign_in_pb2.SignInWithIdentityRequest, _sign_in_pb2.SignInWithIdentityResponse]
     """Signs in with the token of an external identity provider, inspected there. The provider's word is enough: no second
     step. Errors: IDENTITY_INVALID (token refused, another user's or another app's, or the provider is not set up),
@@ -90,6 +92,8 @@ class SignInServiceAsyncStub(SignInServiceStub):
     """Sets a new password against a reset challenge, ends every session of the user and tells him by mail.
     Errors: CHALLENGE_FAILED, WEAK_PASSWORD (the challenge stays usable).
     """
+    DemandProof: _aio.UnaryUnaryMultiCallable[_sign_in_pb2.DemandProofRequest, _sign_in_pb2.DemandProofResponse]  # type: ignore[assignment]
+    """Says what a hosted form of a project has to prove when it is sent: nothing, unless the project is under attack."""
     SignInWithIdentity: _aio.UnaryUnaryMultiCallable[_sign_in_pb2.SignInWithIdentityRequest, _sign_in_pb2.SignInWithIdentityResponse]  # type: ignore[assignment]
     """Signs in with the token of an external identity provider, inspected there. The provider's word is enough: no second
     step. Errors: IDENTITY_INVALID (token refused, another user's or another app's, or the provider is not set up),
@@ -151,6 +155,14 @@ class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets a new password against a reset challenge, ends every session of the user and tells him by mail.
         Errors: CHALLENGE_FAILED, WEAK_PASSWORD (the challenge stays usable).
         """
+
+    @_abc_1.abstractmethod
+    def DemandProof(
+        self,
+        request: _sign_in_pb2.DemandProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_sign_in_pb2.DemandProofResponse, _abc.Awaitable[_sign_in_pb2.DemandProofResponse]]:
+        """Says what a hosted form of a project has to prove when it is sent: nothing, unless the project is under attack."""
 
     @_abc_1.abstractmethod
     def SignInWithIdentity(
