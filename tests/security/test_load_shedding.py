@@ -27,7 +27,7 @@ async def full(kind: Limit) -> AsyncIterator[LocalGateway]:
     quickly = (Route("GET", f"/toy/{each}", facts, BEARER, each) for each in KINDS)
     counts = {"requests_limit_count": 2, "password_requests_limit_count": 2, "uploads_limit_count": 2}
     async with local_gateway((toy(routes=(*slowly, *quickly)), *DIALECTS), **counts) as gateway:
-        at_work = [asyncio.create_task(say(gateway.port, get(f"/toy/slow-{kind}?seconds=1"))) for _ in range(2)]
+        at_work = [asyncio.create_task(say(gateway.port, get(f"/toy/slow-{kind}?seconds=0.5"))) for _ in range(2)]
         await asyncio.sleep(0.1)
         yield gateway
         for heard in await asyncio.gather(*at_work):
