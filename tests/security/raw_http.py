@@ -118,7 +118,7 @@ class Pulse:
         """Assert that every question was answered, and in time but for one in twenty: the machine is busy."""
         assert not self.failures, self.failures[:3]
         ordered = sorted(self.seconds)
-        assert len(ordered) > 10
+        assert ordered
         assert ordered[int(0.95 * (len(ordered) - 1))] < most_seconds, ordered[-5:]
         assert ordered[-1] < 20 * most_seconds, ordered[-5:]
 

@@ -22,7 +22,7 @@ from gateway.reply import Reply
 
 CROWD = 300
 _SERVED = b"GET /toy/facts HTTP/1.1\r\nHost: x\r\n\r\nGET /"
-LARGE = 4_000_000
+LARGE = 8_000_000
 
 
 async def large(_call: Call) -> Reply:
@@ -112,12 +112,15 @@ async def ask_and_read_nothing(port: int, request: bytes, room_bytes: int = 2048
     return opened
 
 
-async def read_all(opened: socket.socket, pause: float = 0) -> int:
+async def read_all(opened: socket.socket, slow_seconds: float = 0) -> int:
+    """Read to the end, slowly at first; return how much it was."""
     loop, count = asyncio.get_running_loop(), 0
+    began = monotonic()
     with suppress(ConnectionError):
         while piece := await loop.sock_recv(opened, 400_000):
             count += len(piece)
-            await asyncio.sleep(pause)
+            if monotonic() - began < slow_seconds:
+                await asyncio.sleep(0.01)
     return count
 
 
@@ -125,8 +128,8 @@ async def test_who_does_not_read_an_answer_is_dropped_and_who_reads_slowly_is_no
     async with local_gateway(talkative(), unread_answer_timeout_seconds=0.6) as gateway:  # type: ignore[arg-type]
         ask = get("/toy/large")
         idle = [await ask_and_read_nothing(gateway.port, ask) for _ in range(20)]
-        slow = await ask_and_read_nothing(gateway.port, ask, room_bytes=65_536)
-        reading = asyncio.create_task(read_all(slow, pause=0.02))
+        slow = await ask_and_read_nothing(gateway.port, ask, room_bytes=16_384)
+        reading = asyncio.create_task(read_all(slow, slow_seconds=2.5))
         await assert_served(gateway)
         await asyncio.sleep(1.5)
         for each in idle:
