@@ -14,9 +14,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, DummyCookieJar
 from conftest import GatepostStack
 from dialects.adapters import ADAPTERS
+from dialects.ihopr_client import App, Ihopr
+from dialects.pages_client import Door
+from dialects.redirect_client import Browser
 from dialects.scenarios import Adapter
 from security.hashes import hashes
 from security.raw_http import PATIENCE_SECONDS, Heard, Pulse, get, post, resident_bytes, say
@@ -196,7 +199,7 @@ def app(stack: GatepostStack) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 async def client(stack: GatepostStack) -> AsyncIterator[ClientSession]:
-    async with ClientSession(stack.url) as opened:
+    async with ClientSession(cookie_jar=DummyCookieJar()) as opened:
         yield opened
 
 
@@ -370,3 +373,15 @@ async def test_no_text_of_a_sign_up_breaks_anything(port: int, stack: GatepostSt
             assert heard.statuses[0] == 200 or adapter.is_error(body), (field, text, heard)
             if text in REFUSED and field in NAMES:
                 assert adapter.is_error(body), (field, text, heard)
+
+
+async def test_no_text_breaks_the_page_to_sign_up(stack: GatepostStack, client: ClientSession) -> None:
+    door = Door(Browser(client, stack.url), App("default", "", ""), Ihopr(client, stack.url))
+    shown = await door.open("/sign-up")
+    right = {"first_name": "Ann", "last_name": "Lee", "email": "nobody", "password": PASSWORD}
+    for field in right:
+        for text in TEXTS:
+            if not {"\ud800", "\udfff"} & set(text):  # which a form cannot hold
+                answer = await door.submit(shown, **right | {field: text})
+                assert answer.status in {200, 400, 413, 422}, (field, text, answer)
+                assert not door.session
