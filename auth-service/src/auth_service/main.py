@@ -1,7 +1,10 @@
 """The composition root of auth-service, read top to bottom; `__main__` runs it. Only this module constructs."""
 
 import asyncio
-from contextlib import AsyncExitStack
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TextIO
 
 import aiohttp
 
@@ -44,6 +47,7 @@ from auth_service.projects import Projects
 from auth_service.proof_of_work import ProofOfWork, Terms
 from auth_service.reauthentication import Reauthentication
 from auth_service.recovery import Recovery
+from auth_service.restoration import catch_up, tell
 from auth_service.rpc.accounts import AccountRpc
 from auth_service.rpc.apps import ApiKeyRpc, AppRpc
 from auth_service.rpc.directory import DirectoryRpc
@@ -81,6 +85,7 @@ from runtime.credentials import ServiceKeys
 from runtime.grpc_server import GrpcServer
 from runtime.loops import Loop
 from runtime.migrations import open_migrated
+from runtime.postgres import Database
 from runtime.service import settle, unless_stopped
 from runtime.tls import Tls
 from runtime.valkey import Valkey
@@ -91,6 +96,7 @@ ALLOWED_CALLERS = frozenset({"gateway", "cli"})
 NARROWED = {"KeyService": frozenset({"cli"}), "AuditService": frozenset({"cli"})}
 _RELAY_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
+_BY_HAND_SECONDS = 3600.0
 
 
 async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
@@ -480,6 +486,41 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
         settle()
         log.info("started", listen=settings.auth_listen, port=server.port)
         await stop.wait()
+
+
+async def history(settings: AuthSettings, since: int, out: TextIO) -> None:
+    """Write what happened after an event, a document a line; see `restoration.tell`."""
+    async with _patient(settings) as database, database.transaction() as connection:
+        await tell(connection, since, lambda document: print(json.dumps(document), file=out))
+
+
+async def restored(settings: AuthSettings, lines: Iterable[str], out: TextIO) -> None:
+    """Settle a restored database, and write what was done; see `restoration.catch_up`.
+
+    Raises:
+        ValueError: Its keys are sealed under another master key, or a line is none of a history.
+    """
+    clock = SystemClock()
+    async with _patient(settings) as database:
+        await KeyKeeper(database, KeyRing(), Seal(settings.read_master_key()), clock).refresh()
+        async with database.transaction() as connection:
+            done = await catch_up(connection, lines, clock, settings.closing_seconds)
+    print(json.dumps({"settled": done}), file=out)
+
+
+@asynccontextmanager
+async def _patient(settings: AuthSettings) -> AsyncIterator[Database]:
+    """Yield the database for work by hand: statements may take as long as they take."""
+    database = await Database.connect(
+        settings.auth_postgres_dsn.get_secret_value(),
+        max_size=1,
+        command_timeout_seconds=_BY_HAND_SECONDS,
+        application_name=f"{NAME} by hand",
+    )
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 async def _facebook(settings: AuthSettings, clock: Clock, ending: AsyncExitStack) -> Facebook | None:

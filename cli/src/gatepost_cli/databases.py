@@ -40,6 +40,11 @@ def external(environ: Mapping[str, str]) -> dict[str, str] | None:
     return dsns
 
 
+def in_schema(dsn: str, schema: str) -> str:
+    """Return the DSN for asyncpg with tables found in `schema`."""
+    return f"{dsn}{'&' if urlsplit(dsn).query else '?'}search_path={schema}"
+
+
 async def ensure(dsn: str, names: Iterable[str], *, strategy: str = "") -> None:
     """Create those of the databases that do not exist on the server of `dsn`, owned by the DSN's user.
 

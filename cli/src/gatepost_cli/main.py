@@ -28,6 +28,8 @@ SUBCOMMANDS = (
     "audit",
     "doctor",
     "migrate",
+    "backup",
+    "restore",
     "service-token",
 )
 

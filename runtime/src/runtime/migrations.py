@@ -2,8 +2,12 @@
 
 Safe when several instances start at once (advisory lock), refused when an applied file was edited (checksum), and
 impatient with locks (lock_timeout), so that a busy table delays the migration and not the users.
+
+Each is a transaction, but for a file whose first line is `-- Outside a transaction.`: its statements run one by one, as
+CREATE INDEX CONCURRENTLY wants it. Cut off, it is run again from its beginning, so it begins by dropping what it makes.
 """
 
+import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
@@ -14,6 +18,8 @@ import asyncpg
 from runtime.logs import get_logger
 from runtime.postgres import LOST, Database
 
+OUTSIDE = "-- Outside a transaction.\n"
+_BUSY_SECONDS = 0.2
 _NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _LOCK = 0x67617465706F7374  # "gatepost"
 _TABLE = """
@@ -37,6 +43,11 @@ class Migration:
     name: str
     sql: str
     checksum: str
+
+    @property
+    def statements(self) -> list[str]:
+        """What runs outside a transaction, one by one; empty for a migration that is one."""
+        return [each for each in re.split(r"(?<=;)\n", self.sql) if ";" in each] if self.sql.startswith(OUTSIDE) else []
 
 
 def shipped(package: str) -> list[Migration]:
@@ -76,17 +87,22 @@ async def open_migrated(dsn: str, package: str, *, max_size: int, application_na
             return database
 
 
-async def migrate(dsn: str, package: str) -> list[str]:
-    """Bring a database up to the package's newest migration; return the names applied now.
+async def migrate(dsn: str, package: str, to: int | None = None) -> list[str]:
+    """Bring a database up to the package's newest migration, or to the one numbered `to`; return the names applied now.
 
     Raises:
-        MigrationError: An applied migration's checksum differs from the shipped file's.
+        MigrationError: An applied migration's checksum differs from the shipped file's, or there is no such number.
     """
+    migrations = shipped(package)
+    if to is not None and to > len(migrations):
+        raise MigrationError(f"{package} has migrations up to {len(migrations)}, not {to}: it is of an older release")
     connection = await asyncpg.connect(dsn, timeout=5)
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        # Not waited for in the server: a statement that waits is what CREATE INDEX CONCURRENTLY waits for.
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 another process
+            await asyncio.sleep(_BUSY_SECONDS)
         await connection.execute(_TABLE)
-        return await _apply(connection, shipped(package))
+        return await _apply(connection, migrations[:to])
     finally:
         await connection.close()
 
@@ -100,9 +116,12 @@ async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migrations: l
             if done[migration.version] != migration.checksum:
                 raise MigrationError(f"{migration.name} was changed after it was applied")
             continue
+        await connection.execute("SET lock_timeout = '5s'")
+        for statement in migration.statements:
+            await connection.execute(statement)
         async with connection.transaction():
-            await connection.execute("SET LOCAL lock_timeout = '5s'")
-            await connection.execute(migration.sql)
+            if not migration.statements:
+                await connection.execute(migration.sql)
             await connection.execute(
                 "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
                 migration.version,

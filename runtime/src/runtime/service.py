@@ -44,7 +44,7 @@ def run(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
         sys.exit(1)
 
 
-def migrate_only(name: str, dsn: str, package: str) -> None:
+def migrate_only(name: str, dsn: str, package: str, to: str = "") -> None:
     """Bring the database of a service up to its newest migration, a log line for each applied, and return.
 
     `python -m <package> migrate` calls this, for deployments that migrate before they start anything; a service that
@@ -54,15 +54,30 @@ def migrate_only(name: str, dsn: str, package: str) -> None:
         name: Of the service, for the log.
         dsn: Of its database.
         package: That ships the migrations.
+        to: Number of the migration to end with; empty for the newest.
+
+    Raises:
+        SystemExit: With status 1 when it could not, after one log line that says why.
+    """
+    once(name, "migrate", migrate(dsn, package, int(to) if to else None))
+
+
+def once(name: str, what: str, work: Coroutine[Any, Any, T]) -> T:
+    """Do one thing that a service does when it is called by hand, instead of serving.
+
+    Args:
+        name: Of the service, for the log.
+        what: It does, for the log when it cannot.
+        work: Does it.
 
     Raises:
         SystemExit: With status 1 when it could not, after one log line that says why.
     """
     logs.configure(name, "info")
     try:
-        uvloop.run(migrate(dsn, package))
+        return uvloop.run(work)
     except _STARTING_TROUBLE as exc:
-        get_logger().error("cannot migrate", error=f"{type(exc).__name__}: {exc}")
+        get_logger().error(f"cannot {what}", error=f"{type(exc).__name__}: {exc}")
         sys.exit(1)
 
 

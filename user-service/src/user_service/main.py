@@ -1,9 +1,12 @@
 """The composition root of user-service, read top to bottom; `__main__` runs it. Only this module constructs."""
 
 import asyncio
+import json
+import sys
 from contextlib import AsyncExitStack
 from functools import partial
 from secrets import token_hex
+from typing import Literal
 
 from gatepost.users.v1.locations_pb2_grpc import add_LocationServiceServicer_to_server
 from gatepost.users.v1.pictures_pb2_grpc import add_PictureServiceServicer_to_server
@@ -16,8 +19,10 @@ from runtime.errors import GatepostError
 from runtime.grpc_server import GrpcServer
 from runtime.loops import Loop
 from runtime.migrations import open_migrated
+from runtime.postgres import Database
 from runtime.service import settle, unless_stopped
 from runtime.tls import Tls
+from user_service import copying
 from user_service.initials import Initials
 from user_service.locations import Locations
 from user_service.media import Media
@@ -37,6 +42,7 @@ DRAWING_QUEUE_SIZE = 256
 DRAWN_KEPT = 1024
 SHIPPING_PAUSE_SECONDS = 1.0
 SWEEP_SECONDS = 10.0
+_BY_HAND_SECONDS = 3600.0
 
 
 async def serve(settings: UserSettings, stop: asyncio.Event) -> None:
@@ -125,6 +131,32 @@ async def _shipped(locations: Locations) -> bool:
             await asyncio.sleep(SHIPPING_PAUSE_SECONDS)
         else:
             return True
+
+
+async def copied(settings: UserSettings, what: Literal["read", "write", "keep"]) -> None:
+    """Move pictures' files between the media and our stdin or stdout; the last line of an answer counts. See `copying`.
+
+    Raises:
+        ValueError: What comes in is no stream of pictures.
+        GatepostError: UNAVAILABLE.
+    """
+    media = await _media(settings)
+    try:
+        if what == "read":
+            await copying.read(media, sys.stdin, sys.stdout.buffer)
+            return
+        dsn = settings.users_postgres_dsn.get_secret_value()
+        database = await Database.connect(dsn, max_size=1, command_timeout_seconds=_BY_HAND_SECONDS)
+        try:
+            if what == "write":
+                done = {"without_file": await copying.write(database, media, sys.stdin.buffer, SystemClock())}
+            else:
+                done = {"deleted": await copying.keep(database, media) if isinstance(media, FolderMedia) else 0}
+        finally:
+            await database.close()
+        sys.stdout.write(f"{json.dumps(done)}\n")
+    finally:
+        await media.close()
 
 
 async def _media(settings: UserSettings) -> Media:

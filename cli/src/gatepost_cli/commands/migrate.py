@@ -4,25 +4,13 @@ Services migrate their own database when they start, so this is for deployments 
 Each service does it in its own process, as `python -m <package> migrate`.
 """
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gatepost_cli import console, databases, stack
+from gatepost_cli import by_hand, console, databases, stack
 from gatepost_cli.commands.options import DataDirOption, JsonOption
-from gatepost_cli.errors import CommandFailed
 from gatepost_cli.supervisor.plan import AUTH, NOTIFY, USERS, Kind
-
-TAIL_LINES = 5
-# Settings without which a service does not read its others; migrating uses none of them.
-UNUSED = {
-    "GATEPOST_SERVICE_KEYS": "x" * 32,
-    "GATEPOST_MASTER_KEY": "x" * 32,
-    "GATEPOST_VALKEY_URL": "redis://unused",
-}
 
 
 def migrate(*, folder: DataDirOption = None, as_json: JsonOption = False) -> None:
@@ -44,14 +32,5 @@ def _dsns(folder: Path | None) -> Mapping[str, str]:
 
 def _applied(kind: Kind, dsn: str) -> list[str]:
     """Migrate a database; return the names of the migrations that it lacked."""
-    environment = UNUSED | dict(os.environ) | {databases.variable(kind.word): dsn}
-    done = subprocess.run(
-        [sys.executable, "-m", kind.module, "migrate"], env=environment, check=False, capture_output=True, text=True
-    )
-    lines = done.stdout.splitlines()
-    if done.returncode != 0:
-        raise CommandFailed(
-            f"{kind.name} cannot migrate its database", [*lines, *done.stderr.splitlines()][-TAIL_LINES:]
-        )
-    logged = [json.loads(line) for line in lines if line.startswith("{")]
+    logged = by_hand.run(kind, ["migrate"], by_hand.environment(kind, dsn))
     return [entry["migration"] for entry in logged if entry.get("event") == "migration applied"]

@@ -6,7 +6,7 @@ Instances share the folder. A file is written beside its place and then moved th
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,6 +49,11 @@ class FolderMedia:
 
     async def close(self) -> None:
         """See Media.close."""
+
+    def found(self) -> Iterator[set[str]]:
+        """Yield the ids of the pictures that there are files of, some at a time."""
+        for folder in self._root.glob("??/??"):
+            yield {file.name.partition("-")[0] for file in folder.iterdir()}
 
     def _path(self, key: str) -> Path:
         picture_id, _, size = checked(key).partition("/")

@@ -1,0 +1,283 @@
+"""A restored copy forgets nothing that was taken away after the backup: `python -m auth_service history|restored`.
+
+`history` tells, a JSON document a line, what the installation that is replaced did since: the events of its audit trail
+as `gatepost audit` shows them, then (`kept`) what became of those that the events concern. `restored` reads it in the
+copy, before anything is served from there: ends every session, deletes again who was deleted, and takes away again what
+was. Where only events are given, it takes the safe side: no password, the first role, no secret, no API key.
+What an event means is listed here (`_STATES`, `_CONCERNED`, `Since.hear`): each act that takes something away.
+"""
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from auth_service.store import restoration as store
+from auth_service.store.audit import Event
+from auth_service.store.restoration import KeptAccount, KeptApp
+from runtime.clock import Clock
+from runtime.postgres import Connection
+
+_BATCH = 1000
+_CLOSED, _OPEN = "disabled", "active"
+_STATES = {"account.disable": _CLOSED, "account.close": _CLOSED, "account.enable": _OPEN, "account.keep": _OPEN}
+_CONCERNED: Mapping[str, Sequence[str]] = {  # the sets of `Since` that an account is put into
+    "account.delete": ("deleted",),
+    "role.change": ("roles",),
+    "password.change": ("passwords",),
+    "password.reset": ("passwords", "identities"),  # those of who had not proven his address
+    "email.change": ("renamed",),
+    "username.change": ("renamed",),
+    "email.change_undo": ("passwords", "regained"),
+}
+Document = dict[str, Any]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", bound=tuple[int, *tuple[Any, ...]])
+
+
+@dataclass
+class Since:
+    """What was done since the backup, as far as it takes something away."""
+
+    deleted: set[UUID] = field(default_factory=set)
+    states: dict[UUID, tuple[int, str, datetime | None]] = field(default_factory=dict)  # by which event, closed when
+    roles: set[UUID] = field(default_factory=set)
+    passwords: set[UUID] = field(default_factory=set)
+    identities: set[UUID] = field(default_factory=set)
+    renamed: set[UUID] = field(default_factory=set)
+    regained: set[UUID] = field(default_factory=set)
+    deleted_apps: set[str] = field(default_factory=set)
+    secrets: set[str] = field(default_factory=set)
+    changed_apps: set[str] = field(default_factory=set)
+    keys: bool = False
+    grants: dict[tuple[UUID, str], tuple[int, bool]] = field(default_factory=dict)  # by which event
+    changed_projects: set[str] = field(default_factory=set)
+    events: int = 0
+
+    def hear(self, event: Event) -> None:
+        """Take an event in; of those that undo each other the one with the highest id counts."""
+        self.events += 1
+        if event.outcome != "success":
+            return
+        if event.account_id is not None:
+            self._hear_of_account(event.action, event.account_id, event)
+        match event.action:
+            case "app.delete":
+                self.deleted_apps.add(event.client_id)
+            case "app.secret_revoke":
+                self.secrets.add(event.client_id)
+            case "app.change":
+                self.changed_apps.add(event.client_id)
+            case "api_key.revoke":
+                self.keys = True
+            case "project.change":
+                self.changed_projects.add(event.project)
+
+    def _hear_of_account(self, action: str, account: UUID, event: Event) -> None:
+        for concerned in _CONCERNED.get(action, ()):
+            getattr(self, concerned).add(account)
+        if action in _STATES:
+            state = _STATES[action]
+            closed = event.at if action == "account.close" else None
+            _latest(self.states, account, (event.id, state, closed))
+        elif action in {"grant.revoke", "grant.create"}:
+            _latest(self.grants, (account, event.client_id), (event.id, action == "grant.create"))
+
+    @property
+    def accounts(self) -> set[UUID]:
+        """The accounts that are to become again what they were."""
+        touched = {*self.states, *self.roles, *self.passwords, *self.identities, *self.renamed, *self.regained}
+        return touched - self.deleted
+
+    @property
+    def apps(self) -> set[str]:
+        """Likewise the apps."""
+        return (self.secrets | self.changed_apps) - self.deleted_apps
+
+
+async def tell(connection: Connection, since: int, write: Callable[[Document], None]) -> None:
+    """Tell what happened after the event `since`, in the caller's transaction, which sees one moment."""
+    heard = Since()
+    async for page in store.events(connection, since):
+        for event in page:
+            heard.hear(event)
+            write(_event(event))
+    accounts, apps = sorted(heard.accounts), sorted(heard.apps)
+    for first in range(0, len(accounts), _BATCH):
+        for account in await store.kept_accounts(connection, accounts[first : first + _BATCH]):
+            write({"kept": "account"} | _plain(account))
+    for app in await store.kept_apps(connection, apps):
+        write({"kept": "app"} | _plain(app))
+    if heard.keys:
+        write({"kept": "api_keys", "ids": [str(each) for each in await store.kept_keys(connection)]})
+
+
+async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, closing_seconds: int) -> Document:
+    """Take away from the copy what was taken away, in the caller's transaction; return what was done.
+
+    Args:
+        connection: Of the copy.
+        lines: What `tell` wrote, or events alone; may be none.
+        clock: For now.
+        closing_seconds: How long an account is kept that its user closed.
+
+    Raises:
+        ValueError: A line is not what it should be.
+    """
+    now = clock.now()
+    heard, accounts, apps, keys = await _hear(connection, lines)
+    await store.number_events(connection)
+    ended = await store.end_sessions(connection, now)
+    deleted = await store.delete_accounts(connection, sorted(heard.deleted), now)
+    await store.put_accounts(connection, accounts, now)
+    unsure = heard.accounts - {each.id for each in accounts}
+    await store.drop_passwords(connection, sorted(heard.passwords & unsure))
+    await store.drop_external(connection, sorted((heard.identities | heard.regained) & unsure))
+    await store.first_roles(connection, sorted(heard.roles & unsure), now)
+    for account_id in sorted(unsure & heard.states.keys()):
+        _, state, closed = heard.states[account_id]
+        closing_at = closed + timedelta(seconds=closing_seconds) if closed else None
+        await store.put_state(connection, account_id, state, closing_at, now)
+    # Whose address was taken from him and given back: in the copy it is somebody else's, who could ask for a password.
+    for account_id in sorted(unsure & heard.regained):
+        await store.put_state(connection, account_id, _CLOSED, None, now)
+    await store.delete_apps(connection, sorted(heard.deleted_apps))
+    sure = {each.client_id for each in apps}
+    await store.put_apps(connection, [*apps, *(KeptApp(each, False, ()) for each in sorted(heard.secrets - sure))])
+    if heard.keys:
+        await store.keep_keys(connection, keys)
+    await store.delete_grants(connection, [pair for pair, (_, given) in heard.grants.items() if not given])
+    return {
+        "events": heard.events,
+        "sessions_ended": ended,
+        "accounts_deleted": deleted,
+        "accounts_as_they_were": len(accounts),
+        "passwords_dropped": len(heard.passwords & unsure),
+        "roles_lowered": len(heard.roles & unsure),
+        "accounts_to_look_at": [str(each) for each in sorted(unsure & (heard.regained | heard.renamed))],
+        "apps_to_look_at": sorted(heard.apps - sure),
+        "projects_to_look_at": sorted(heard.changed_projects),
+        "api_keys_dropped": heard.keys and not keys,
+    }
+
+
+async def _hear(
+    connection: Connection, lines: Iterable[str]
+) -> tuple[Since, list[KeptAccount], list[KeptApp], list[UUID]]:
+    """Read the lines; append the events that the copy does not have, and take in what they mean."""
+    heard, accounts, apps, keys = Since(), list[KeptAccount](), list[KeptApp](), list[UUID]()
+    waiting: list[Event] = []
+    for document in _documents(lines):
+        match document.get("kept"):
+            case "account":
+                accounts.append(_account(document))
+            case "app":
+                secrets = tuple(map(UUID, document["secrets"]))
+                apps.append(KeptApp(document["client_id"], document["disabled"], secrets))
+            case "api_keys":
+                keys = list(map(UUID, document["ids"]))
+            case _:
+                waiting.append(_heard(document))
+        if len(waiting) == _BATCH:
+            await _append(connection, waiting, heard)
+            waiting = []
+    await _append(connection, waiting, heard)
+    return heard, accounts, apps, keys
+
+
+async def _append(connection: Connection, events: list[Event], heard: Since) -> None:
+    known = await store.known(connection, [event.id for event in events])
+    news = sorted((event for event in events if known.get(event.id) != event.at), key=lambda event: event.id)
+    for event in news:
+        heard.hear(event)
+    await store.append(connection, news)
+
+
+def _latest(known: dict[K, V], key: K, heard: V) -> None:
+    if key not in known or known[key][0] < heard[0]:
+        known[key] = heard
+
+
+def _documents(lines: Iterable[str]) -> Iterator[Document]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise ValueError(f"line {number} of the history is no JSON object")  # noqa: TRY004 it is the value
+        yield document
+
+
+def _event(event: Event) -> Document:
+    """Return an event as `gatepost audit` shows it."""
+    return {
+        "id": event.id,
+        "time": event.at.isoformat(),
+        "action": event.action,
+        "outcome": event.outcome,
+        "actor": event.actor,
+        "user_id": str(event.account_id or ""),
+        "project": event.project,
+        "client_id": event.client_id,
+        "address": event.address,
+        "request_id": event.request_id,
+    }
+
+
+def _heard(document: Document) -> Event:
+    try:
+        return Event(
+            id=int(document["id"]),
+            at=datetime.fromisoformat(document["time"]),
+            action=document["action"],
+            outcome=document["outcome"],
+            actor=document.get("actor", ""),
+            account_id=UUID(document["user_id"]) if document.get("user_id") else None,
+            project=document.get("project", ""),
+            client_id=document.get("client_id", ""),
+            address=document.get("address", ""),
+            request_id=document.get("request_id", ""),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            "a line of the history is no event: id, time, action, outcome and user_id are needed"
+        ) from None
+
+
+def _plain(kept: KeptAccount | KeptApp) -> Document:
+    if isinstance(kept, KeptApp):
+        return {"client_id": kept.client_id, "disabled": kept.disabled, "secrets": [str(each) for each in kept.secrets]}
+    return {
+        "user_id": str(kept.id),
+        "role": kept.role,
+        "state": kept.state,
+        "closing_at": _time(kept.closing_at),
+        "password_hash": kept.password_hash,
+        "identifiers": [[*name[:3], _time(name[3])] for name in kept.identifiers],
+    }
+
+
+def _account(document: Document) -> KeptAccount:
+    return KeptAccount(
+        id=UUID(document["user_id"]),
+        role=document["role"],
+        state=document["state"],
+        closing_at=_parsed(document["closing_at"]),
+        password_hash=document["password_hash"],
+        identifiers=tuple(
+            (kind, normalized, value, _parsed(at)) for kind, normalized, value, at in document["identifiers"]
+        ),
+    )
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None
+
+
+def _parsed(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
