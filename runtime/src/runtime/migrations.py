@@ -102,7 +102,9 @@ async def migrate(dsn: str, package: str, to: int | None = None) -> list[str]:
         while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 another process
             await asyncio.sleep(_BUSY_SECONDS)
         await connection.execute(_TABLE)
-        return await _apply(connection, migrations[:to])
+        applied = await _apply(connection, migrations[:to])
+        get_logger().info("migrated", version=len(migrations[:to]), newest=len(migrations))
+        return applied
     finally:
         await connection.close()
 

@@ -44,7 +44,7 @@ class Writer:
             raise CommandFailed(f"{self._part} cannot be written: {error.strerror}") from error
         os.fchmod(descriptor, MODE)
         self._file = os.fdopen(descriptor, "wb")
-        self._tar = tarfile.open(fileobj=self._file, mode="w|")  # noqa: SIM115 closed at the end of the block
+        self._tar = tarfile.open(fileobj=self._file, mode="w:")  # noqa: SIM115 closed at the end of the block
         self._sums: list[str] = []
         self._now = int(time.time())
 

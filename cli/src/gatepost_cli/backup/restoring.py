@@ -144,7 +144,8 @@ async def _loaded(backup: Reader, kind: Kind, connection: Connection, installati
     wanted: Document = _databases(backup)[kind.word]
     env = _environment(kind, installation)
     await schemas.begin(connection)
-    await asyncio.to_thread(by_hand.run, kind, ["migrate", str(len(wanted["migrations"]))], env)
+    version = len(wanted["migrations"])
+    logged = await asyncio.to_thread(by_hand.run, kind, ["migrate", str(version)], env)
     await connection.execute(f"SET search_path = {schemas.COMING}")
     if await tables.migrations(connection) != wanted["migrations"]:
         raise CommandFailed(f"the tables of the backup's database {kind.word} were not made by releases of Gatepost")
@@ -162,6 +163,8 @@ async def _loaded(backup: Reader, kind: Kind, connection: Connection, installati
     await tables.number_on(connection)
     await connection.execute("RESET search_path")
     console.progress(f"loaded the database {kind.word}")
+    if any(entry.get("newest") == version for entry in logged):
+        return []
     applied = await asyncio.to_thread(by_hand.run, kind, ["migrate"], env)
     return [entry["migration"] for entry in applied if entry.get("event") == "migration applied"]
 

@@ -57,7 +57,7 @@ async def begin(connection: Connection) -> None:
     await connection.execute(f"CREATE SCHEMA {COMING}")
 
 
-async def swap(connections: Mapping[str, Connection]) -> None:
+async def swap(connections: Mapping[str, Connection], patience_seconds: int = LOCK_SECONDS) -> None:
     """Put what was restored in place of what was served, in all databases.
 
     Raises:
@@ -66,7 +66,7 @@ async def swap(connections: Mapping[str, Connection]) -> None:
     auth = connections["auth"]
     try:
         for connection in connections.values():
-            await connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+            await connection.execute(f"SET lock_timeout = '{patience_seconds}s'")
         if await there(auth, LIVE):
             await auth.execute(f"ALTER SCHEMA {LIVE} RENAME TO {REPLACED}")
         for name, connection in connections.items():
