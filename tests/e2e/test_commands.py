@@ -204,7 +204,7 @@ def test_the_audit_trail_tells_who_did_what_to_whom(stack: GatepostStack, projec
 def test_the_doctor_finds_a_running_stack_well(stack: GatepostStack) -> None:
     answer = stack.cli("doctor")
     assert [check for check in answer["checks"] if check["status"] == "fail"] == []
-    assert {"auth-service", "user-service", "notify-service", "gateway", "Valkey"} <= {
+    assert {"auth-service", "user-service", "notify-service", "gateway", "Valkey", "consistency"} <= {
         check["name"] for check in answer["checks"]
     }
 

@@ -8,7 +8,7 @@ import typer
 
 from gatepost_cli import console, data_dir, databases, services, state
 from gatepost_cli.commands.options import DataDirOption, JsonOption
-from gatepost_cli.diagnosis import machine, storage
+from gatepost_cli.diagnosis import consistency, machine, storage
 from gatepost_cli.diagnosis import services as running_services
 from gatepost_cli.diagnosis.finding import Finding, Status, fail, warn
 from gatepost_cli.errors import CommandFailed
@@ -42,6 +42,8 @@ async def _examine(folder: Path | None) -> list[Finding]:
     findings = list(machine.look(where, running=running is not None, embedded=own is None))
     if running is not None:
         findings += await storage.look(running.dsns, running.valkey_url)
+        if all(finding.status is not Status.FAIL for finding in findings):
+            findings.append(await consistency.look(running.dsns))
     else:
         findings += await storage.look(own or {}, os.environ.get("GATEPOST_VALKEY_URL"))
     try:
