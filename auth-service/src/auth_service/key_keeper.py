@@ -200,3 +200,14 @@ class KeyKeeper:
         row = StoredKey(key_id, self._seal.close(key_id, secrets.token_bytes(_SECRET_BYTES)), self._clock.now())
         await store.insert(connection, row)
         return row
+
+
+async def check_openable(database: Database, seal: Seal) -> None:
+    """Look whether an instance could start on a database.
+
+    Raises:
+        ValueError: A token key is sealed under a master key that we do not have.
+    """
+    async with database.acquire() as connection:
+        for row in await store.fetch_all(connection):
+            seal.open(row.id, row.sealed)

@@ -32,7 +32,7 @@ from auth_service.grants import Grants
 from auth_service.hashing import HashPool
 from auth_service.identities import Identities
 from auth_service.issuance import Issuance
-from auth_service.key_keeper import REFRESH_SECONDS, RETIRE_SECONDS, KeyKeeper
+from auth_service.key_keeper import REFRESH_SECONDS, RETIRE_SECONDS, KeyKeeper, check_openable
 from auth_service.keys import KeyRing, Seal
 from auth_service.limits import Limit, Limiter
 from auth_service.link_use import LinkUse
@@ -502,7 +502,7 @@ async def restored(settings: AuthSettings, lines: Iterable[str], out: TextIO) ->
     """
     clock = SystemClock()
     async with _patient(settings) as database:
-        await KeyKeeper(database, KeyRing(), Seal(settings.read_master_key()), clock).refresh()
+        await check_openable(database, Seal(*settings.read_master_keys()))
         async with database.transaction() as connection:
             done = await catch_up(connection, lines, clock, settings.closing_seconds)
     print(json.dumps({"settled": done}), file=out)
