@@ -17,7 +17,7 @@ from auth_service.keys import Seal
 from gatepost_cli.backup import schemas
 from runtime.migrations import migrate
 
-MASTER_KEY = "a master key of the tests, 32 characters and more"
+MASTER_KEY = "a master key of the tests of 32 characters and more"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 WORDS = ("auth", "users", "notify")
 PACKAGES = ("auth_service", "user_service", "notify_service")
