@@ -381,7 +381,7 @@ async def test_no_text_breaks_the_page_to_sign_up(stack: GatepostStack, client: 
     right = {"first_name": "Ann", "last_name": "Lee", "email": "nobody", "password": PASSWORD}
     for field in right:
         for text in TEXTS:
-            if not any("\ud800" <= letter <= "\udfff" for letter in text):  # which a form cannot hold
+            if "\ud800" not in text:  # which a form cannot hold
                 answer = await door.submit(shown, **right | {field: text})
                 assert answer.status in {200, 400, 413, 422}, (field, text, answer)
                 assert not door.session

@@ -4,6 +4,7 @@ None of them keeps anybody else waiting, and each is let go after its time.
 """
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -35,10 +36,12 @@ def talkative() -> tuple[object, ...]:
 
 
 @asynccontextmanager
-async def crowd(port: int, begin: bytes, more: bytes, times: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+async def crowd(
+    port: int, begin: bytes, more: bytes, times: int, count: int = CROWD
+) -> AsyncIterator[list[asyncio.StreamReader]]:
     """Open connections that each send a beginning, and then, so many times, a little more."""
     async with AsyncExitStack() as opened:
-        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CROWD)]
+        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
         for _, writer in streams:
             opened.callback(writer.close)
             writer.write(begin)
@@ -152,6 +155,27 @@ async def test_beyond_the_most_connections_the_next_is_told_so_and_room_is_made_
         await writers[0].wait_closed()
         await asyncio.sleep(0.05)
         assert (await say(gateway.port, get("/toy/facts"))).statuses == [200]
+
+
+async def test_a_gateway_that_fills_up_closes_what_is_idle() -> None:
+    ask = get("/toy/facts").replace(b"close", b"keep-alive")
+    async with (
+        local_gateway((toy(),), connections_limit_count=4, request_head_timeout_seconds=0.5) as gateway,
+        crowd(gateway.port, ask, b"", 0, 4) as readers,
+        asyncio.timeout(3),
+    ):
+        answers = [await reader.read() for reader in readers]
+    assert all(b"200 OK" in answer for answer in answers)
+
+
+async def test_a_gateway_lets_itself_open_as_many_files_as_it_takes_connections() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+        async with local_gateway((toy(),), connections_limit_count=600):
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 600
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_one_address_may_take_its_share_and_others_go_on() -> None:

@@ -23,7 +23,7 @@ OPEN = prometheus_client.Gauge("gatepost_connections", "Open connections of the 
 DROPPED = prometheus_client.Counter(
     "gatepost_connections_dropped",
     "Connections that were closed by us: `full` and `full_client` at once, for want of room; `head` for a request that "
-    "did not come in time or was too large, `unread` for an answer that was not taken.",
+    "did not come in time or was too large, `unread` for an answer that was not taken, `idle` to make room.",
     ("cause",),
 )
 _LAST_WORDS = (
@@ -34,6 +34,9 @@ _TOO_LARGE = _LAST_WORDS.format("431 Request Header Fields Too Large").encode()
 _TOO_LATE = _LAST_WORDS.format("408 Request Timeout").encode()
 # What all lines of a head may take together, on their way.
 _MOST_HEAD_BYTES = 65_536
+# How full a gateway is when it keeps connections between requests for a moment only.
+_CROWDED = 0.75
+_IDLE_SECONDS = 1.0
 _LOOKS = 5  # at each connection, before its time is over
 _MOST_SECONDS = 1.0  # between two looks
 # An answer that goes on its way slower than this is not being read.
@@ -111,9 +114,9 @@ class Connections:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(pause)
-            now = loop.time()
+            now, crowded = loop.time(), len(self._open) > _CROWDED * self.bounds.count
             for connection in tuple(self._open):
-                connection.look(now)
+                connection.look(now, crowded=crowded)
 
 
 class Connection(web.RequestHandler):
@@ -173,13 +176,20 @@ class Connection(web.RequestHandler):
         self._unread_since = None
         super().resume_writing()
 
-    def look(self, now: float) -> None:
+    def look(self, now: float, *, crowded: bool) -> None:
         """Close if this connection has kept us waiting for too long.
 
         Args:
             now: Of the loop's clock.
+            crowded: Whether others need its place, should it be idle.
         """
         bounds = self._connections.bounds
+        if crowded and self._awaited_since is None and self._waiting():
+            idle_since = self._next_keepalive_close_time - self._keepalive_timeout
+            if now - idle_since > _IDLE_SECONDS:
+                DROPPED.labels("idle").inc()
+                self.force_close()
+                return
         if self._awaited_since is not None and now - self._awaited_since > bounds.head_seconds and self._waiting():
             self._refuse(_TOO_LATE if self._head_bytes else b"")
             return
