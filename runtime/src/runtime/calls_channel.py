@@ -1,13 +1,12 @@
 """A channel on which calls travel together: what is asked at the same time goes in one message of a stream.
 
 Made by `grpc_client`, used by generated stubs like any channel. Which stream of CallService a call takes is decided
-here; `calls_stream` carries it, `calls_server` is the other side. An instance that hangs gets no calls until it has
-answered again, and when there is no other they fail at once.
+here; `calls_lane` opens it, `calls_stream` carries it, `calls_server` is the other side. An instance that hangs gets no
+calls until it has answered again, and when there is no other they fail at once.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextvars import Context
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -15,17 +14,14 @@ from typing import Any, Self
 import grpc
 
 from gatepost.runtime.v1 import calls_pb2 as pb
-from gatepost.runtime.v1.calls_pb2_grpc import CallServiceStub
 from runtime import status
+from runtime.calls_lane import Lane
 from runtime.calls_stream import LARGEST_REQUEST_BYTES, CallStream, NotSentError
 from runtime.context import current
 from runtime.credentials import Metadata
 from runtime.deadlines import allowed_seconds
 from runtime.errors import GatepostError, Reason
-from runtime.logs import get_logger
 
-_PROBE_SECONDS = 1.0
-_PROBE_PAUSE_SECONDS = 0.1
 _APART = "/grpc."  # health and reflection answer whoever asks in the plain way
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -48,7 +44,7 @@ class CallChannel(grpc.aio.Channel):
         service: str,
     ) -> None:
         self._plain = plain
-        self._lanes = [_Lane(channel, credential, service) for channel in lanes]
+        self._lanes = [Lane(channel, credential, service) for channel in lanes]
         self._turn = 0
         self._idents = count(1)
 
@@ -108,7 +104,7 @@ class CallChannel(grpc.aio.Channel):
         if len(answering) == 1:
             return answering[0].stream()
         usable = [lane for lane in answering if lane.usable()]
-        return min(usable or answering, key=_Lane.under_way).stream()
+        return min(usable or answering, key=Lane.under_way).stream()
 
     def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
         """As the plain channel."""
@@ -152,77 +148,3 @@ class CallChannel(grpc.aio.Channel):
         self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         await self.close()
-
-
-class _Lane:
-    """Where calls go to one instance, or to any: a stream at a time, and those before it until they are through."""
-
-    def __init__(self, channel: grpc.aio.Channel, credential: Callable[[], Metadata], service: str) -> None:
-        self.channel = channel
-        self._credential = credential
-        self._service = service
-        self._exchange: Any = CallServiceStub(channel).Exchange
-        self._stream: CallStream | None = None
-        self._open: set[CallStream] = set()
-        self._probing: asyncio.Task[None] | None = None
-
-    @property
-    def hangs(self) -> bool:
-        """Whether it has stopped answering; then a probe looks for it, and nothing else goes there."""
-        return self._probing is not None
-
-    def under_way(self) -> int:
-        """Return how many calls wait for their answer on what takes new ones."""
-        return 0 if self._stream is None or self._stream.closing else self._stream.under_way
-
-    def usable(self) -> bool:
-        """Return whether an instance is known to be there; when not, one is looked for."""
-        return self.state(try_to_connect=True) is grpc.ChannelConnectivity.READY
-
-    def state(self, *, try_to_connect: bool) -> grpc.ChannelConnectivity:
-        """Return what is known of it."""
-        if self.hangs:
-            return grpc.ChannelConnectivity.TRANSIENT_FAILURE
-        if self._stream is not None and self._stream.proven and not self._stream.closing:
-            doubtful = self._stream.doubtful
-            return grpc.ChannelConnectivity.CONNECTING if doubtful else grpc.ChannelConnectivity.READY
-        return self.channel.get_state(try_to_connect)
-
-    def stream(self) -> CallStream:
-        """Return what takes new calls."""
-        if self._stream is None or self._stream.closing:
-            self._stream = self._new()
-        return self._stream
-
-    async def end(self) -> None:
-        """Break everything off."""
-        if self._probing is not None:
-            self._probing.cancel()
-            await asyncio.wait({self._probing})
-        await asyncio.gather(*(stream.end() for stream in self._open))
-
-    def _new(self) -> CallStream:
-        stream = CallStream(self._exchange(metadata=self._credential()), self._ended)
-        self._open.add(stream)
-        return stream
-
-    def _ended(self, stream: CallStream) -> None:
-        self._open.discard(stream)
-        if stream.hung and self._probing is None:
-            probe = self._probe()  # works for no request, so it goes by none's deadline
-            self._probing = asyncio.get_running_loop().create_task(probe, context=Context())
-
-    async def _probe(self) -> None:
-        """Open streams until the server greets on one."""
-        get_logger().warning("an instance does not answer", service=self._service)
-        while True:
-            stream = self._new()
-            try:
-                async with asyncio.timeout(_PROBE_SECONDS):
-                    if await stream.greeted():
-                        break
-            except TimeoutError:
-                await stream.end()
-            await asyncio.sleep(_PROBE_PAUSE_SECONDS)
-        get_logger().info("an instance answers again", service=self._service)
-        self._stream, self._probing = stream, None

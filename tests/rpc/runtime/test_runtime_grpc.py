@@ -5,6 +5,7 @@ Everything holds whether calls go each for itself or together.
 
 import asyncio
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from rpc.runtime.conftest import Echo
 from rpc.runtime.echo import KEY, METHOD, RESTRICTED, EchoRpc, connect, refusal, say, serve, until
 
-from runtime.context import CallContext, bound
+from runtime.context import CallContext, bound, current
 from runtime.credentials import ServiceKeys
 from runtime.errors import GatepostError, Reason, Rule, Violation
 
@@ -156,6 +157,24 @@ async def test_the_deadline_goes_along_a_little_shorter(echo: Echo) -> None:
     without = echo.rpc.seen[-1].remaining_seconds()
     assert without is not None
     assert 8.5 < without < 10.5
+
+
+async def test_each_hop_has_less_time_than_the_one_before(echo: Echo, tmp_path: Path) -> None:
+    class Between(EchoRpc):
+        async def say(self, request: StringValue, _context: Any) -> StringValue:
+            self.seen.append(current())
+            return StringValue(value=await echo.say(request.value))
+
+    between = Between()
+    server = serve(f"unix:{tmp_path}/between", between)
+    await server.start()
+    async with connect(f"unix:{tmp_path}/between", coalescing=echo._coalescing) as channel:
+        with bound(CallContext(deadline=time.monotonic() + 8)):
+            assert await say(channel, "hello") == "hello"
+            own = current().deadline
+    await server.stop(0)
+    deadlines = [deadline for deadline in (own, between.seen[-1].deadline, echo.rpc.seen[-1].deadline) if deadline]
+    assert [0.2 < before - after < 1 for before, after in pairwise(deadlines)] == [True, True]
 
 
 async def test_a_call_ends_at_its_deadline_and_the_server_stops_working_on_it(echo: Echo) -> None:

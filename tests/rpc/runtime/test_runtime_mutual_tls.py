@@ -134,6 +134,17 @@ async def test_a_certificate_is_no_credential(target: str, authority: Authority)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_a_caller_who_speaks_tls_but_shows_no_certificate_does_not_get_through(
+    target: str, authority: Authority
+) -> None:
+    header = (("authorization", f"Bearer {ServiceKeys([KEY]).mint('gateway', SERVICE)}"),)
+    credentials = grpc.ssl_channel_credentials(root_certificates=authority.file.read_bytes())
+    async with grpc.aio.secure_channel(target, credentials) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), metadata=header, timeout=5)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
 async def test_a_caller_without_tls_does_not_get_through(target: str) -> None:
     keys = ServiceKeys([KEY])
     async with grpc_client.connect(target, issuer="gateway", audience=SERVICE, keys=keys) as channel:
