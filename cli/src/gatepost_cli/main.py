@@ -26,6 +26,7 @@ SUBCOMMANDS = (
     "outbox",
     "keys",
     "audit",
+    "passwords",
     "doctor",
     "migrate",
     "backup",
