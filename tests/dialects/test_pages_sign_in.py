@@ -222,3 +222,16 @@ async def test_the_code_page_without_a_step_goes_back_to_the_beginning(door: Doo
 
 async def test_a_project_that_is_not_there_has_no_door(door: Door) -> None:
     assert (await door.browser.get("/t/nowhere/sign-in")).status == 404
+
+
+async def test_who_was_in_before_gets_in_while_strangers_guess_at_his_password(
+    make_door: Callable[[App], Door], app: App
+) -> None:
+    owner, stranger = make_door(app), make_door(app)
+    email, _ = await owner.sign_up()
+    del owner.browser.cookies[SESSION]
+    for _ in range(10):
+        answer = await stranger.sign_in(email, "not-the-password")
+        assert answer.status == 401
+    assert (await stranger.sign_in(email)).status == 429
+    assert (await owner.sign_in(email)).location == owner.at("/account")

@@ -7,9 +7,10 @@ from uuid import UUID
 from auth_service import identifiers
 from auth_service.audit import Audit
 from auth_service.enrolment import Enrolment, NewAccount
+from auth_service.guesses import UNLOCKED, Guesses
 from auth_service.model import Account, AccountState, LinkPurpose, NewProfile, Project, Registration
 from auth_service.notices import Notices
-from auth_service.passwords import Passwords, check_new
+from auth_service.passwords import Passwords
 from auth_service.store import accounts, links, projects
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, Rule, Violation, invalid
@@ -31,6 +32,7 @@ class Accounts:
         enrolment: Enrolment,
         notices: Notices,
         audit: Audit,
+        guesses: Guesses,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -38,6 +40,7 @@ class Accounts:
         self._enrolment = enrolment
         self._notices = notices
         self._audit = audit
+        self._guesses = guesses
         self._clock = clock
 
     async def create(
@@ -62,7 +65,9 @@ class Accounts:
         if username:
             identifiers.username(username)
         if password:
-            check_new(password, home.password_min_length, (email, username, profile.first_name, profile.last_name))
+            self._passwords.check_new(
+                password, home.password_min_length, (email, username, profile.first_name, profile.last_name)
+            )
         new = NewAccount(
             id=account_id,
             project=home,
@@ -121,6 +126,8 @@ class Accounts:
     async def set_state(self, ref: UUID | tuple[str, str], state: AccountState) -> Account:
         """Close or open an account; closing ends its sessions at once, opening proves a pending one.
 
+        Opening also forgets the wrong passwords of strangers, and unlocks the password they have locked.
+
         One that its user has closed is kept when it is opened; closed by an operator too, his link opens it no more.
 
         Raises:
@@ -128,11 +135,19 @@ class Accounts:
         """
         if state not in {AccountState.ACTIVE, AccountState.DISABLED}:
             raise invalid("state", "The state must be ACTIVE or DISABLED.")
+        account = await self._put_state(ref, state)
+        if state is AccountState.ACTIVE:
+            await self._guesses.forget(account.id)  # last: what is repeated because Valkey was away finds the rest done
+        return account
+
+    async def _put_state(self, ref: UUID | tuple[str, str], state: AccountState) -> Account:
         now = self._clock.now()
         async with self._database.transaction() as connection:
             account = await self._find_made(connection, ref)
             if account.closing_at is not None and state is AccountState.DISABLED:
                 await links.end(connection, account.id, LinkPurpose.KEEP_ACCOUNT, now)
+            if state is AccountState.ACTIVE and await accounts.unlock_password(connection, account.id):
+                await self._audit.record(connection, UNLOCKED, account=account, by_user=False)
             if account.state is state:
                 return account
             if account.state is AccountState.PENDING and state is AccountState.ACTIVE:

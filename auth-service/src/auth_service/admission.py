@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from auth_service.codes import Codes
 from auth_service.entrance import Entrance
-from auth_service.model import Account, Entry, SignInStep
+from auth_service.known_devices import KnownDevices
+from auth_service.model import Account, Entry, SignInStep, TokenForm
 from auth_service.notices import language_of_call
 from auth_service.sessions import Sessions
 from auth_service.store import accounts, audit
@@ -25,14 +26,24 @@ class Admission:
         entrance: Takes what is said where nothing else is written.
         codes: For apps.
         sessions: For the gateway.
+        devices: Make them known by which somebody got in through our pages.
         clock: For when the person proved who he is.
     """
 
-    def __init__(self, database: Database, entrance: Entrance, codes: Codes, sessions: Sessions, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        entrance: Entrance,
+        codes: Codes,
+        sessions: Sessions,
+        devices: KnownDevices,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._entrance = entrance
         self._codes = codes
         self._sessions = sessions
+        self._devices = devices
         self._clock = clock
 
     async def admit(self, entry: Entry, account: Account, event: Event) -> SignInStep:
@@ -62,7 +73,10 @@ class Admission:
             account = replace(account, language=language)
         policy = entry.project.sign_in_policy
         if entry.app is None:
-            return SignInStep(policy, session=await self._sessions.open(connection, account, entry.form))
+            session = await self._sessions.open(connection, account, entry.form)
+            if entry.form is TokenForm.WEB:
+                session = replace(session, device=self._devices.issue(account.id, account.security_version))
+            return SignInStep(policy, session=session)
         code = await self._codes.issue(account, entry.app, entry.pkce, self._clock.now())
         return SignInStep(policy, code=code)
 

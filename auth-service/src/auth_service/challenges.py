@@ -141,7 +141,7 @@ class Challenges:
         """
         hashed = _hashed(subject)
         key = _key(purpose, hashed)
-        await self._limiter.check(self._failures, key)
+        await self._limiter.check((self._failures, key))
         key_id = self._keys.active_id
         head = key_id.to_bytes(2, "big") + secrets.token_bytes(17)
         handle = (head + _xor(hashed, self._keys.mac("challenge-mask", head, key_id))).hex()
@@ -205,7 +205,7 @@ class Challenges:
 
     async def _claim(self, key: str, handle_hash: bytes, code_hash: bytes, field_name: str) -> Claim:
         address = of_address(current().client_address)
-        await self._limiter.check(self._per_address, address)
+        await self._limiter.check((self._per_address, address))
         attempt = secrets.token_bytes(_ATTEMPT_BYTES)
         status, *rest = await self._valkey.run(
             _CLAIM, key, handle_hash, code_hash, self._max_tries, attempt, field_name

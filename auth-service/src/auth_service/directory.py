@@ -17,7 +17,7 @@ from auth_service.entrance import Entrance
 from auth_service.limits import Limit, Limiter
 from auth_service.model import Account, AccountState, Entry, IssuedSession, NewProfile, SignInPolicy, TokenForm
 from auth_service.notices import Notices
-from auth_service.passwords import Passwords, check_new
+from auth_service.passwords import Passwords
 from auth_service.profiles import Profiles
 from auth_service.reauthentication import Reauthentication
 from auth_service.sign_in import SignIn
@@ -135,12 +135,14 @@ class Directory:
         _, normalized = identifiers.email(email)
         if username:
             identifiers.username(username)
-        check_new(password, project.password_min_length, (email, username, profile.first_name, profile.last_name))
+        self._passwords.check_new(
+            password, project.password_min_length, (email, username, profile.first_name, profile.last_name)
+        )
         known = await self._known(holder, account_id)
         if known is not None:
             return known
-        await self._limiter.take(self._sign_ups, f"key:{holder.key.id}")
-        await self._limiter.take(self._mails, f"confirm:{project.id}:{normalized}")
+        await self._limiter.take((self._sign_ups, f"key:{holder.key.id}"))
+        await self._limiter.take((self._mails, f"confirm:{project.id}:{normalized}"))
         new = NewAccount(
             id=account_id,
             project=project,
@@ -175,11 +177,11 @@ class Directory:
         address = None
         if edit.email is not None and identifiers.email(edit.email)[1] != account.email.casefold():
             address = identifiers.email(edit.email)
-            await self._limiter.take(self._mails, f"confirm:{account.project_id}:{address[1]}")
+            await self._limiter.take((self._mails, f"confirm:{account.project_id}:{address[1]}"))
         encoded = None
         if edit.password is not None:
             own_data = (account.email, edit.email or "", account.username, *edit.profile.values())
-            check_new(edit.password, holder.project.password_min_length, own_data)
+            self._passwords.check_new(edit.password, holder.project.password_min_length, own_data)
             encoded = await self._passwords.hash(edit.password)
         async with self._database.transaction() as connection:
             if encoded is not None or address is not None:

@@ -60,8 +60,8 @@ class EmailChange:
         if normalized == account.email.casefold():
             raise invalid("email", "This is your address already.")
         await self._reauthentication.require(session, account, current_password)
-        await self._limiter.take(self._mails, f"email-change:{account.id}")
-        await self._limiter.take(self._mails, f"email-change:{account.project_id}:{normalized}")
+        await self._limiter.take((self._mails, f"email-change:{account.id}"))
+        await self._limiter.take((self._mails, f"email-change:{account.project_id}:{normalized}"))
         async with self._database.acquire() as connection:
             holder = await accounts.fetch_holder(connection, account.project_id, normalized)
         taken = holder is not None and holder.id != account.id
@@ -110,7 +110,7 @@ class EmailChange:
         _, account = await self._sessions.authenticate(access_token, form)
         if account.email_verified or not account.email:
             return
-        await self._limiter.take(self._mails, f"confirm:{account.project_id}:{account.email.casefold()}")
+        await self._limiter.take((self._mails, f"confirm:{account.project_id}:{account.email.casefold()}"))
         async with self._database.transaction() as connection:
             await self._addresses.ask_proof(connection, account)
             await self._audit.record(connection, "email.proof_start", account=account)

@@ -63,10 +63,10 @@ class Identities:
             GatepostError: IDENTITY_INVALID; RATE_LIMITED after too many of those from one address; UNAVAILABLE.
         """
         address = of_address(current().client_address)
-        await self._limiter.check(self._per_address, address)
+        await self._limiter.check((self._per_address, address))
         if identity.provider == "facebook" and self._facebook is not None and identity.token:
             subject = await self._facebook.inspect(identity.token)
             if subject is not None and identity.subject in {"", subject}:
                 return f"facebook:{subject}"
-        await self._limiter.count_failure(self._per_address, address)
+        await self._limiter.count_failures((self._per_address, address))
         raise GatepostError(Reason.IDENTITY_INVALID)

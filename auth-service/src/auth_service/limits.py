@@ -1,10 +1,15 @@
-"""Rate windows in Valkey: how often something may happen to a subject. Atomic across instances, one key a window."""
+"""Rate windows in Valkey: how often something may happen to a subject. Atomic across instances, one key a window.
+
+`guesses` adds what only wrong passwords have: waits that grow.
+"""
 
 from asyncio import gather
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from auth_service.keys import digest
+from auth_service.model import App
+from runtime.context import current
 from runtime.errors import GatepostError, Reason
 from runtime.valkey import Script, Valkey
 
@@ -15,21 +20,22 @@ if n >= tonumber(ARGV[1]) then return math.max(redis.call('PTTL', KEYS[1]), 1) e
 if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0
 """)
+_GIVE_BACK = Script("""
+local n = tonumber(redis.call('GET', KEYS[1]) or 0)
+if n > 1 then redis.call('DECR', KEYS[1]) elseif n == 1 then redis.call('DEL', KEYS[1]) end
+return 0
+""")
 _WAIT = Script("""
 local n = tonumber(redis.call('GET', KEYS[1]) or 0)
 if n >= tonumber(ARGV[1]) then return math.max(redis.call('PTTL', KEYS[1]), 1) end
 return 0
 """)
+# {0 or, if there was no room, the milliseconds until there is, which it is}.
 _COUNT = Script("""
-if redis.call('INCR', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return 0
-""")
-# Forget the failures, unless by now there are too many: guesses made in parallel gain nothing.
-_CLEAR = Script("""
-local n = tonumber(redis.call('GET', KEYS[1]) or 0)
-if n >= tonumber(ARGV[1]) then return math.max(redis.call('PTTL', KEYS[1]), 1) end
-if n > 0 then redis.call('DEL', KEYS[1]) end
-return 0
+local n = redis.call('INCR', KEYS[1])
+if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if n > tonumber(ARGV[1]) then return {math.max(redis.call('PTTL', KEYS[1]), 1), n} end
+return {0, n}
 """)
 
 
@@ -48,6 +54,28 @@ class Limit:
     window_seconds: int
 
 
+Window = tuple[Limit, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Mails:
+    """How many codes are mailed for people at the door.
+
+    Args:
+        per_account: To one address and for one purpose, whether or not it has an account.
+        per_client: Asked for by one client address.
+        per_app: Asked for by one app.
+    """
+
+    per_account: Limit
+    per_client: Limit
+    per_app: Limit
+
+    def windows(self, subject: str, app: App | None) -> list[Window]:
+        """Return what a code counts against that the call at hand asks for, with an app or without."""
+        return [(self.per_account, subject), *from_where(self.per_client, self.per_app, app)]
+
+
 class Limiter:
     """Applies limits. Every method raises RATE_LIMITED with the time to wait once a limit is reached.
 
@@ -58,32 +86,47 @@ class Limiter:
     def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
 
-    async def take(self, limit: Limit, subject: str) -> None:
-        """Count one event, refused if there is no room for it."""
-        _refuse(await self._valkey.run(_TAKE, _key(limit, subject), limit.count, limit.window_seconds * 1000))
-
-    async def check(self, limit: Limit, subject: str) -> None:
-        """Refuse if the limit is reached; count nothing."""
-        _refuse(await self._valkey.run(_WAIT, _key(limit, subject), limit.count))
-
-    async def check_all(self, *windows: tuple[Limit, str]) -> None:
-        """Refuse if one of these limits of subjects is reached, for the longest wait; count nothing."""
-        waits = (self._valkey.run(_WAIT, _key(limit, subject), limit.count) for limit, subject in windows)
-        _refuse(max(await gather(*waits)))
-
-    async def count_failure(self, limit: Limit, subject: str) -> None:
-        """Count one failure; never refuses."""
-        await self.count_failures((limit, subject))
-
-    async def count_failures(self, *windows: tuple[Limit, str]) -> None:
-        """Count one failure against each of these limits of subjects; never refuses."""
-        await gather(
-            *(self._valkey.run(_COUNT, _key(limit, subject), limit.window_seconds * 1000) for limit, subject in windows)
+    async def take(self, *windows: Window) -> None:
+        """Count one event against each of these limits of subjects; against none if one has no room for it."""
+        waits = await gather(
+            *(
+                self._valkey.run(_TAKE, _key(limit, subject), limit.count, limit.window_seconds * 1000)
+                for limit, subject in windows
+            )
         )
+        if any(waits):
+            taken = (window for window, wait in zip(windows, waits, strict=True) if not wait)
+            await gather(*(self._valkey.run(_GIVE_BACK, _key(limit, subject)) for limit, subject in taken))
+        refuse(max(waits))
 
-    async def clear(self, limit: Limit, subject: str) -> None:
-        """Forget the failures after a success, which is refused if the limit was reached meanwhile."""
-        _refuse(await self._valkey.run(_CLEAR, _key(limit, subject), limit.count))
+    async def check(self, *windows: Window) -> None:
+        """Refuse if one of these limits of subjects is reached, for the longest wait; count nothing."""
+        waits = await gather(
+            *(self._valkey.run(_WAIT, _key(limit, subject), limit.count) for limit, subject in windows)
+        )
+        refuse(max(waits, default=0))
+
+    async def count_failures(self, *windows: Window) -> list[int]:
+        """Count one failure against each of these limits of subjects, refused if one was reached before.
+
+        Returns how many there are of each by now.
+        """
+        answers = await gather(
+            *(
+                self._valkey.run(_COUNT, _key(limit, subject), limit.count, limit.window_seconds * 1000)
+                for limit, subject in windows
+            )
+        )
+        refuse(max((wait for wait, _ in answers), default=0))
+        return [number for _, number in answers]
+
+
+def from_where(per_client: Limit, per_app: Limit, app: App | None) -> list[Window]:
+    """Return what the call at hand counts against by where it comes from: its client's address, and its app if any."""
+    return [
+        (per_client, of_address(current().client_address)),
+        *([(per_app, str(app.id))] if app else []),
+    ]
 
 
 def of_address(address: str) -> str:
@@ -97,7 +140,8 @@ def of_address(address: str) -> str:
     return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
-def _refuse(milliseconds: int) -> None:
+def refuse(milliseconds: int) -> None:
+    """Raise RATE_LIMITED if there is a time to wait."""
     if milliseconds > 0:
         raise GatepostError(Reason.RATE_LIMITED, "too many attempts", retry_after_seconds=milliseconds / 1000)
 

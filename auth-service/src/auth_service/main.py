@@ -29,12 +29,14 @@ from auth_service.entrance import Entrance
 from auth_service.export import Export
 from auth_service.facebook import Facebook
 from auth_service.grants import Grants
+from auth_service.guesses import PER_ADDRESS, PER_APP, Guesses, Patience
 from auth_service.hashing import HashPool
 from auth_service.identities import Identities
 from auth_service.issuance import Issuance
 from auth_service.key_keeper import REFRESH_SECONDS, RETIRE_SECONDS, KeyKeeper, check_openable
 from auth_service.keys import KeyRing, Seal
-from auth_service.limits import Limit, Limiter
+from auth_service.known_devices import KnownDevices
+from auth_service.limits import Limit, Limiter, Mails
 from auth_service.link_use import LinkUse
 from auth_service.links import Links
 from auth_service.notices import Notices, Relay
@@ -79,6 +81,7 @@ from gatepost.auth.v1 import (
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceStub
 from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
 from runtime import grpc_client, logs, metrics
+from runtime.breached import BreachedPasswords
 from runtime.changes import Changes
 from runtime.clock import Clock, SystemClock
 from runtime.credentials import ServiceKeys
@@ -215,10 +218,30 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             parallelism=settings.argon2_parallelism,
         )
         log.debug("passwords are hashed", library=argon2id.library)
-        passwords = Passwords(argon2id, HashPool(workers=settings.hash_workers, queue_size=settings.hash_queue_size))
+        breached = (
+            BreachedPasswords.open(settings.breached_passwords_file) if settings.breached_passwords_file else None
+        )
+        hash_pool = HashPool(workers=settings.hash_workers, queue_size=settings.hash_queue_size)
+        passwords = Passwords(argon2id, hash_pool, breached)
         ending.callback(passwords.close)
         relay_loop = Loop("relay", _RELAY_SECONDS, Relay(database, MessageServiceStub(notify), clock).step)
         notices = Notices(clock, relay_loop.nudge)
+        devices = KnownDevices(ring)
+        guesses = Guesses(
+            valkey=valkey,
+            database=database,
+            limiter=limiter,
+            audit=audit,
+            clock=clock,
+            patience=Patience(
+                free=settings.sign_in_failures_per_account,
+                first_wait_seconds=settings.sign_in_first_wait_seconds,
+                longest_wait_seconds=settings.sign_in_longest_wait_seconds,
+                most=settings.sign_in_most_failures,
+                kept_seconds=settings.sign_in_failure_memory_seconds,
+            ),
+            sprayed=Limit("spray", settings.sign_in_spray_accounts, settings.sign_in_failure_window_seconds),
+        )
         batches = Batches(database, most=settings.batch_limit_items)
         clients = Clients(database, batches)
         profiles = Profiles(ProfileServiceStub(users))
@@ -235,10 +258,15 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
 
         # The use cases.
         window = settings.sign_in_failure_window_seconds
-        per_account = Limit("sign-in-account", settings.sign_in_failures_per_account, window)
-        per_address = Limit("sign-in-address", settings.sign_in_failures_per_address, window)
-        mails = Limit("mails", settings.mails_per_account, settings.mail_window_seconds)
-        sign_ups = Limit("sign-ups", settings.sign_ups_per_address, settings.sign_up_window_seconds)
+        per_address = Limit(PER_ADDRESS, settings.sign_in_failures_per_address, window)
+        mail_window, sign_up_window = settings.mail_window_seconds, settings.sign_up_window_seconds
+        mails = Limit("mails", settings.mails_per_account, mail_window)
+        mails_at_door = Mails(
+            mails,
+            per_client=Limit("mails-address", settings.mails_per_address, mail_window),
+            per_app=Limit("mails-app", settings.mails_per_app, mail_window),
+        )
+        sign_ups = Limit("sign-ups", settings.sign_ups_per_address, sign_up_window)
         arrivals = Arrivals(notices, batches, clock)
         sessions = Sessions(
             database=database,
@@ -263,7 +291,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             refresh_replay_seconds=settings.refresh_replay_seconds,
         )
         entrance = Entrance(database, most=settings.batch_limit_items)
-        admission = Admission(database, entrance, codes, sessions, clock)
+        admission = Admission(database, entrance, codes, sessions, devices, clock)
         facebook = await _facebook(settings, clock, ending)
         identities = Identities(
             database=database,
@@ -289,7 +317,8 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             proofs=proofs,
             clock=clock,
             per_address=sign_ups,
-            mails=mails,
+            per_app=Limit("sign-ups-app", settings.sign_ups_per_app, sign_up_window),
+            mails=mails_at_door,
             otp_seconds=settings.otp_seconds,
             registration_seconds=settings.registration_seconds,
         )
@@ -303,10 +332,12 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             audit=audit,
             limiter=limiter,
             proofs=proofs,
+            guesses=guesses,
+            devices=devices,
             clock=clock,
-            per_account=per_account,
             per_address=per_address,
-            mails=mails,
+            per_app=Limit(PER_APP, settings.sign_in_failures_per_app, window),
+            mails=mails_at_door,
             otp_seconds=settings.otp_seconds,
         )
         verification = Verification(
@@ -327,21 +358,29 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             audit=audit,
             limiter=limiter,
             proofs=proofs,
+            guesses=guesses,
+            devices=devices,
             clock=clock,
-            mails=mails,
+            mails=mails_at_door,
             reset_seconds=settings.reset_seconds,
             link_seconds=settings.reset_link_seconds,
             public_url=settings.public_url,
         )
         accounts = Accounts(
-            database=database, passwords=passwords, enrolment=enrolment, notices=notices, audit=audit, clock=clock
+            database=database,
+            passwords=passwords,
+            enrolment=enrolment,
+            notices=notices,
+            audit=audit,
+            guesses=guesses,
+            clock=clock,
         )
         reauthentication = Reauthentication(
             database=database,
             passwords=passwords,
-            limiter=limiter,
+            guesses=guesses,
+            audit=audit,
             clock=clock,
-            per_account=per_account,
             seconds=settings.reauth_seconds,
         )
         own = OwnAccount(
@@ -353,6 +392,8 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             notices=notices,
             audit=audit,
             limiter=limiter,
+            guesses=guesses,
+            devices=devices,
             clock=clock,
             mails=mails,
         )

@@ -332,11 +332,12 @@ class TokenSet:
 
 @dataclass(frozen=True, slots=True)
 class IssuedSession:
-    """A session made without an app."""
+    """A session made without an app; for a browser with what it is known by when its user signs in again."""
 
     token: str = field(repr=False)
     expires_at: datetime
     account: Account
+    device: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from datetime import datetime
 
 from auth_service import identifiers
 from auth_service.audit import Audit
+from auth_service.guesses import Guesses
+from auth_service.known_devices import KnownDevices
 from auth_service.limits import Limit, Limiter
 from auth_service.model import Account, Project, Session, TokenForm
 from auth_service.notices import Notices
-from auth_service.passwords import Passwords, check_new
+from auth_service.passwords import Passwords
 from auth_service.profiles import Profiles
 from auth_service.reauthentication import Reauthentication
 from auth_service.sessions import Sessions
@@ -39,11 +41,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What came of it."""
+    """What came of it; with a new password, what the device is known by from now on."""
 
     account: Account
     names: tuple[str, ...]
     at: datetime
+    device: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class OwnAccount:
         notices: Notices,
         audit: Audit,
         limiter: Limiter,
+        guesses: Guesses,
+        devices: KnownDevices,
         clock: Clock,
         mails: Limit,
     ) -> None:
@@ -80,6 +85,8 @@ class OwnAccount:
         self._notices = notices
         self._audit = audit
         self._limiter = limiter
+        self._guesses = guesses
+        self._devices = devices
         self._clock = clock
         self._mails = mails
 
@@ -102,7 +109,8 @@ class OwnAccount:
             await self._apply(connection, session, account, _Checked(role, username, encoded), now)
             names += await self._update_profile(account, changes)
             fresh = await accounts.fetch(connection, account.id)
-        return Changed(fresh or account, tuple(names), now)
+        device = self._devices.issue(account.id, account.security_version + 1) if encoded is not None else ""
+        return Changed(fresh or account, tuple(names), now, device)
 
     async def _project(self, account: Account) -> Project:
         async with self._database.acquire() as connection:
@@ -135,7 +143,7 @@ class OwnAccount:
     async def _new_password(self, project: Project, account: Account, session: Session, changes: Changes) -> str:
         password = changes.password or ""
         own_data = (account.email, account.username, changes.username or "", *changes.profile.values())
-        check_new(password, project.password_min_length, own_data)
+        self._passwords.check_new(password, project.password_min_length, own_data)
         await self._reauthentication.require(session, account, changes.current_password)
         return await self._passwords.hash(password)
 
@@ -147,16 +155,19 @@ class OwnAccount:
                 raise GatepostError(Reason.TOKEN_INVALID)  # his other sessions have just been ended, this one too
             await accounts.put_password(connection, account.id, new.password_hash, now)
             await session_store.carry_over(connection, session.id, account.security_version + 1, now)
-            await self._limiter.take(self._mails, f"password:{account.id}")  # each is told to whoever reads the address
+            await self._limiter.take(
+                (self._mails, f"password:{account.id}")
+            )  # each is told to whoever reads the address
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.change", account=account)
+            await self._guesses.forget(account.id)
         if new.username is not None:
             name = NewIdentifier("username", *identifiers.username(new.username), None)
             if not await account_writes.replace_identifier(connection, account, name):
                 raise identifiers.username_taken()
             await self._audit.record(connection, "username.change", account=account)
         if new.role is not None:
-            await self._limiter.take(self._mails, f"role:{account.id}")
+            await self._limiter.take((self._mails, f"role:{account.id}"))
             await accounts.update_role(connection, account.id, new.role, now)
             await self._notices.post(connection, "role_changed", account.recipient(), role=new.role)
             await self._audit.record(connection, "role.change", account=account)

@@ -12,6 +12,7 @@ from zxcvbn_rs_py import zxcvbn
 
 from auth_service.argon2id import Argon2id
 from auth_service.hashing import HashPool
+from runtime.breached import BreachedPasswords
 from runtime.errors import GatepostError, Reason, Rule, Violation
 
 MAX_LENGTH = 256
@@ -26,11 +27,13 @@ class Passwords:
     Args:
         argon2id: The work.
         pool: Where it is done.
+        breached: No new password is one of these; None for no list beside that of common ones.
     """
 
-    def __init__(self, argon2id: Argon2id, pool: HashPool) -> None:
+    def __init__(self, argon2id: Argon2id, pool: HashPool, breached: BreachedPasswords | None = None) -> None:
         self._argon2id = argon2id
         self._pool = pool
+        self._breached = breached
         self._decoy = argon2id.hash(b"no user has this password")
 
     def demand_room(self) -> None:
@@ -41,6 +44,12 @@ class Passwords:
         """
         self._pool.demand_room()
 
+    def check_new(self, password: str, min_length: int, own_data: Iterable[str] = ()) -> None:
+        """Check a new password; arguments and errors as of the function `check_new`, which see. Not breached either."""
+        check_new(password, min_length, own_data)
+        if self._breached is not None and _normalise(password) in self._breached:
+            raise _weak("The password has been published in a breach of another service.", min_length)
+
     async def hash(self, password: str) -> str:
         """Return the encoded hash.
 
@@ -49,8 +58,8 @@ class Passwords:
         """
         return await self._pool.run(partial(self._argon2id.hash, _secret(password)))
 
-    async def verify(self, password: str, encoded: str | None) -> tuple[bool, str | None]:
-        """Say whether a password fits a hash; with a new hash of it if the stored one is cheaper than today's.
+    async def verify(self, password: str, encoded: str | None) -> bool:
+        """Say whether a password fits a hash.
 
         Without a hash (nobody has this address, or no password) it costs the same and never fits: see `burn`.
 
@@ -59,17 +68,20 @@ class Passwords:
         """
         if not encoded or len(password) > MAX_LENGTH:
             return await self.burn(password)
-        secret = _secret(password)
-        if not await self._pool.run(partial(self._argon2id.verify, encoded, secret)):
-            return False, None
-        if self._argon2id.is_of_this_cost(encoded):
-            return True, None
-        return True, await self._pool.run(partial(self._argon2id.hash, secret))
+        return bool(await self._pool.run(partial(self._argon2id.verify, encoded, _secret(password))))
 
-    async def burn(self, password: str) -> tuple[bool, str | None]:
+    async def renew(self, password: str, encoded: str) -> str | None:
+        """Return a hash at today's cost of a password that fits one of another cost; None if the cost is today's.
+
+        Raises:
+            GatepostError: OVERLOADED when too many hashes wait.
+        """
+        return None if self._argon2id.is_of_this_cost(encoded) else await self.hash(password)
+
+    async def burn(self, password: str) -> bool:
         """Do the work of a verification that fails: for accounts that do not exist or have no password."""
         await self._pool.run(partial(self._argon2id.verify, self._decoy, _secret(password[:MAX_LENGTH])))
-        return False, None
+        return False
 
     def close(self) -> None:
         """End the threads."""

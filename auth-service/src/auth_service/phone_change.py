@@ -59,9 +59,9 @@ class PhoneChange:
         number = identifiers.phone(phone)
         await self._reauthentication.require(session, account, current_password)
         # Every message costs, and accounts are made for nothing: who asks is limited by his address too.
-        await self._limiter.take(self._per_address, of_address(current().client_address))
-        await self._limiter.take(self._messages, f"phone-change:{account.id}")
-        await self._limiter.take(self._messages, f"phone-change:{number}")
+        await self._limiter.take((self._per_address, of_address(current().client_address)))
+        await self._limiter.take((self._messages, f"phone-change:{account.id}"))
+        await self._limiter.take((self._messages, f"phone-change:{number}"))
         data = {
             "account_id": str(account.id),
             "session_id": str(session.id),

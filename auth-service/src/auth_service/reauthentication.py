@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from auth_service.limits import Limit, Limiter
+from auth_service.audit import Audit
+from auth_service.guesses import Guess, Guesses, of_account, of_session
 from auth_service.model import Account, Session
 from auth_service.passwords import Passwords
 from auth_service.store import accounts
@@ -17,9 +18,9 @@ class Reauthentication:
     Args:
         database: Where password hashes are.
         passwords: Verifies them.
-        limiter: Counts wrong ones, together with those of signing in.
+        guesses: Counts wrong ones.
+        audit: Is told of them.
         clock: For the age of a sign-in.
-        per_account: Wrong passwords for an account.
         seconds: Age of a sign-in up to which it is proof enough.
     """
 
@@ -28,16 +29,16 @@ class Reauthentication:
         *,
         database: Database,
         passwords: Passwords,
-        limiter: Limiter,
+        guesses: Guesses,
+        audit: Audit,
         clock: Clock,
-        per_account: Limit,
         seconds: int,
     ) -> None:
         self._database = database
         self._passwords = passwords
-        self._limiter = limiter
+        self._guesses = guesses
+        self._audit = audit
         self._clock = clock
-        self._per_account = per_account
         self._age = timedelta(seconds=seconds)
 
     async def require(self, session: Session, account: Account, current_password: str | None) -> None:
@@ -47,27 +48,35 @@ class Reauthentication:
             GatepostError: REAUTH_REQUIRED on `current_password`; RATE_LIMITED after too many wrong ones; OVERLOADED.
         """
         if current_password:
-            if not await self.proves(account, current_password):
+            if not await self.proves(account, current_password, session):
                 raise _refusal("The current_password is incorrect.")
         elif self._clock.now() - session.authenticated_at > self._age:
             raise _refusal("The current_password field is required.")
 
-    async def proves(self, account: Account, password: str) -> bool:
+    async def proves(self, account: Account, password: str, session: Session | None = None) -> bool:
         """Say whether a password is the account's present one, and count it if not.
+
+        A session's are counted apart: guessing by strangers does not keep its user from what he may do. Without one, a
+        password that strangers have guessed at too often proves nothing.
 
         Raises:
             GatepostError: RATE_LIMITED after too many wrong ones; OVERLOADED.
         """
-        subject = f"{account.project_id}:{account.email.casefold()}"  # as signing in counts, see sign_in.subject_of
-        await self._limiter.check(self._per_account, subject)
+        guess = Guess(of_account(account.id))
+        if session is not None:
+            guess = Guess(of_session(session.id), about=guess.whom)
+        await self._guesses.check(guess)
         async with self._database.acquire() as connection:
-            encoded = await accounts.fetch_password_hash(connection, account.id)
-        right, _ = await self._passwords.verify(password, encoded)
-        if right:
-            await self._limiter.clear(self._per_account, subject)
-        else:
-            await self._limiter.count_failure(self._per_account, subject)
-        return right
+            stored = await accounts.fetch_password(connection, account.id)
+        usable = stored if stored and (session or not stored.locked) else None
+        if await self._passwords.verify(password, usable.hash if usable else None) and usable:
+            await self._guesses.right(guess, account, usable)
+            return True
+        outcome = Reason.REAUTH_REQUIRED.value
+        await self._guesses.wrong(
+            guess, self._audit.event("account.reauthenticate", outcome=outcome, account=account, by_user=False)
+        )
+        return False
 
 
 def _refusal(description: str) -> GatepostError:

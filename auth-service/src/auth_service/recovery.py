@@ -11,10 +11,12 @@ from auth_service import identifiers
 from auth_service.audit import Audit
 from auth_service.challenges import CODE_LENGTH, HANDLE_LENGTH, Challenges, Claim, Opened
 from auth_service.clients import Clients
-from auth_service.limits import Limit, Limiter
+from auth_service.guesses import Guesses
+from auth_service.known_devices import KnownDevices
+from auth_service.limits import Limiter, Mails
 from auth_service.model import Account, AccountState, Asking, Entry, OpenChallenge, Purpose
 from auth_service.notices import Notices
-from auth_service.passwords import Passwords, check_new
+from auth_service.passwords import Passwords
 from auth_service.proof_of_work import ProofOfWork
 from auth_service.sign_in import subject_of
 from auth_service.store import accounts
@@ -40,8 +42,10 @@ class Recovery:
         audit: Audit,
         limiter: Limiter,
         proofs: ProofOfWork,
+        guesses: Guesses,
+        devices: KnownDevices,
         clock: Clock,
-        mails: Limit,
+        mails: Mails,
         reset_seconds: int,
         link_seconds: int,
         public_url: str,
@@ -54,6 +58,8 @@ class Recovery:
         self._audit = audit
         self._limiter = limiter
         self._proofs = proofs
+        self._guesses = guesses
+        self._devices = devices
         self._clock = clock
         self._mails = mails
         self._reset_seconds = reset_seconds
@@ -68,7 +74,7 @@ class Recovery:
         _, normalized = identifiers.email(email)
         await self._proofs.demand(entry.project.name, asking.proof, counted=True)
         subject = subject_of(entry.project.id, normalized)
-        await self._limiter.take(self._mails, f"reset:{subject}")
+        await self._limiter.take(*self._mails.windows(f"reset:{subject}", entry.app))
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, entry.project.id, "email", normalized)
         account = found[0] if found and found[0].state is not AccountState.DISABLED else None
@@ -93,17 +99,20 @@ class Recovery:
                 await self._mail(connection, entry, account, opened, seconds, event)
         return opened.challenge
 
-    async def complete(self, *, handle: str, code: str, password: str) -> None:
+    async def complete(self, *, handle: str, code: str, password: str) -> str:
         """Set a new password against a reset challenge. See SignInService.CompletePasswordReset.
 
-        The new password is checked first, so that a weak one does not spend the challenge.
+        The new password is checked first, so that a weak one does not spend the challenge. Returns what the device is
+        known by from now on: whoever is locked out by strangers would be so again before he has typed his new password.
         """
         data = await self._challenges.peek(Purpose.RESET, handle)
-        check_new(password, data["min_length"], (data["email"],))
-        await self._finish(await self._challenges.claim(Purpose.RESET, handle, code), password)
+        self._passwords.check_new(password, data["min_length"], (data["email"],))
+        return await self._finish(await self._challenges.claim(Purpose.RESET, handle, code), password)
 
-    async def complete_by_email(self, *, project: str, email: str, code: str, password: str) -> None:
+    async def complete_by_email(self, *, project: str, email: str, code: str, password: str) -> str:
         """Set a new password where only the address is known, and the code, or the token of the link that was mailed.
+
+        Returns what `complete` does.
 
         Raises:
             GatepostError: As `complete`; NOT_FOUND (project), DIALECT_DISABLED.
@@ -114,12 +123,11 @@ class Recovery:
             handle, code = code[:HANDLE_LENGTH], code[HANDLE_LENGTH:]
             if (await self._challenges.peek(Purpose.RESET, handle))["email"] != normalized:
                 raise GatepostError(Reason.CHALLENGE_FAILED)
-            await self.complete(handle=handle, code=code, password=password)
-            return
+            return await self.complete(handle=handle, code=code, password=password)
         subject = subject_of(home.id, normalized)
         data = await self._challenges.peek_of(Purpose.RESET, subject)
-        check_new(password, data["min_length"], (data["email"],))
-        await self._finish(await self._challenges.claim_of(Purpose.RESET, subject, code), password)
+        self._passwords.check_new(password, data["min_length"], (data["email"],))
+        return await self._finish(await self._challenges.claim_of(Purpose.RESET, subject, code), password)
 
     async def _mail(
         self, connection: Connection, entry: Entry, account: Account, opened: Opened, seconds: int, event: Event
@@ -139,15 +147,17 @@ class Recovery:
         link = f"{self._public_url}{home}/reset-password?token={opened.challenge.handle}{opened.code}"
         await post(connection, "reset_link", link=link)
 
-    async def _finish(self, claim: Claim, password: str) -> None:
+    async def _finish(self, claim: Claim, password: str) -> str:
         try:
-            await self._set_password(claim, password)
+            version = await self._set_password(claim, password)
         except (GatepostError, CancelledError) as error:
             if not isinstance(error, GatepostError) or error.reason is not Reason.CHALLENGE_FAILED:
                 await self._challenges.release(claim)
             raise
+        return self._devices.issue(UUID(claim.data["account_id"]), version)
 
-    async def _set_password(self, claim: Claim, password: str) -> None:
+    async def _set_password(self, claim: Claim, password: str) -> int:
+        """Return the account's security version from now on."""
         account_id = UUID(claim.data["account_id"])
         encoded = await self._passwords.hash(password)
         now = self._clock.now()
@@ -157,7 +167,7 @@ class Recovery:
                 raise GatepostError(Reason.CHALLENGE_FAILED)
             if not await accounts.bump_security_version(connection, account_id, claim.data["security_version"], now):
                 raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since the code was mailed
-            check_new(password, claim.data["min_length"], (account.username,))
+            self._passwords.check_new(password, claim.data["min_length"], (account.username,))
             await accounts.put_password(connection, account_id, encoded, now)
             if not account.email_verified:
                 # Whoever linked an identity did not prove the address; who reads its mail did.
@@ -166,3 +176,5 @@ class Recovery:
                 await accounts.verify_email(connection, account_id, now)
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.reset", account=account)
+            await self._guesses.forget(account_id)
+        return account.security_version + 1

@@ -43,6 +43,10 @@ class AuthSettings(SharedSettings):
     hash_workers: int = Field(0, ge=0, description="Threads that hash passwords; 0 means one a core.")
     hash_queue_size: int = Field(64, ge=1, description="Hashes that may wait; beyond it sign-ins get 503.")
 
+    breached_passwords_file: FilePath | None = Field(
+        None, description="Passwords that nobody may choose, made by `gatepost passwords compile`."
+    )
+
     code_seconds: int = Field(5 * _MINUTE, ge=1, description="Lifetime of a one-time code.")
     otp_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a mailed sign-in or two-step code.")
     reset_seconds: int = Field(15 * _MINUTE, ge=1, description="Lifetime of a reset code mailed for an app.")
@@ -80,19 +84,42 @@ class AuthSettings(SharedSettings):
         10 * _MINUTE, ge=0, description="Age of a sign-in up to which sensitive changes need no fresh proof."
     )
 
-    sign_in_failures_per_account: int = Field(10, ge=1, description="Wrong passwords per account and window.")
+    sign_in_failures_per_account: int = Field(
+        10, ge=1, description="Wrong passwords in a row for an account after which the next one must wait."
+    )
+    sign_in_first_wait_seconds: float = Field(30, gt=0, description="That wait; each wrong password more doubles it.")
+    sign_in_longest_wait_seconds: float = Field(60 * _MINUTE, gt=0, description="The wait grows no longer.")
+    sign_in_most_failures: int = Field(
+        100, ge=1, description="Wrong passwords in a row that lock an account's password for unknown devices."
+    )
+    sign_in_failure_memory_seconds: int = Field(
+        30 * _DAY, ge=1, description="How long wrong passwords in a row are remembered after the last one."
+    )
     sign_in_failures_per_address: int = Field(300, ge=1, description="Wrong passwords per client address and window.")
-    sign_in_failure_window_seconds: int = Field(5 * _MINUTE, ge=1, description="Window of the two limits above.")
+    sign_in_failures_per_app: int = Field(3000, ge=1, description="Wrong passwords per app and window.")
+    sign_in_spray_accounts: int = Field(
+        20, ge=1, description="Accounts with wrong passwords from one client address and in a window to be told of."
+    )
+    sign_in_failure_window_seconds: int = Field(
+        5 * _MINUTE, ge=1, description="Window of wrong passwords per client address and per app."
+    )
     code_failures_per_account: int = Field(30, ge=1, description="Wrong mailed codes per account and window.")
     code_failures_per_address: int = Field(300, ge=1, description="Wrong mailed codes per client address and window.")
     code_failure_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the two limits above.")
     mails_per_account: int = Field(10, ge=1, description="Codes mailed to one address per purpose and window.")
-    mail_window_seconds: int = Field(10 * _MINUTE, ge=1, description="Window of the limit above.")
+    mails_per_address: int = Field(
+        1000, ge=1, description="Codes mailed for sign-up, sign-in and reset per client address and window."
+    )
+    mails_per_app: int = Field(
+        10_000, ge=1, description="Codes mailed for sign-up, sign-in and reset per app and window."
+    )
+    mail_window_seconds: int = Field(10 * _MINUTE, ge=1, description="Window of the limits of mailed codes.")
     texts_per_account: int = Field(5, ge=1, description="Codes sent by SMS per account, and to one number, and window.")
     texts_per_address: int = Field(100, ge=1, description="Codes sent by SMS per client address and window.")
     text_window_seconds: int = Field(_DAY, ge=1, description="Window of the two limits above.")
     sign_ups_per_address: int = Field(1000, ge=1, description="Sign-ups per client address and window.")
-    sign_up_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the limit above.")
+    sign_ups_per_app: int = Field(10_000, ge=1, description="Sign-ups per app and window.")
+    sign_up_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the limits of sign-ups.")
 
     proof_of_work_after_count: int = Field(
         3000,

@@ -1,9 +1,10 @@
 """Signing in: the first factor, and the challenge that may follow it (answered in `verification`).
 
-Unknown user and wrong password get the same answer after the same work; in a project without passwords, an unknown
-address gets a challenge like any other, which cannot be answered.
+Unknown user and wrong password get the same answer after the same work, also once there are too many of them; in a
+project without passwords, an unknown address gets a challenge like any other, which cannot be answered.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from auth_service.admission import Admission
 from auth_service.audit import Audit
 from auth_service.challenges import Challenges
 from auth_service.clients import Clients
-from auth_service.limits import Limit, Limiter, of_address
+from auth_service.guesses import Guess, Guesses, of_account, of_device, of_login
+from auth_service.known_devices import KnownDevices
+from auth_service.limits import Limit, Limiter, Mails, from_where, of_address
 from auth_service.model import (
     Account,
     AccountState,
@@ -23,6 +26,7 @@ from auth_service.model import (
     Project,
     Purpose,
     Recipient,
+    Registration,
     SignInPolicy,
     SignInStep,
 )
@@ -56,10 +60,12 @@ class SignIn:
         audit: Audit,
         limiter: Limiter,
         proofs: ProofOfWork,
+        guesses: Guesses,
+        devices: KnownDevices,
         clock: Clock,
-        per_account: Limit,
         per_address: Limit,
-        mails: Limit,
+        per_app: Limit,
+        mails: Mails,
         otp_seconds: int,
     ) -> None:
         self._database = database
@@ -71,13 +77,17 @@ class SignIn:
         self._audit = audit
         self._limiter = limiter
         self._proofs = proofs
+        self._guesses = guesses
+        self._devices = devices
         self._clock = clock
-        self._per_account = per_account
         self._per_address = per_address
+        self._per_app = per_app
         self._mails = mails
         self._otp_seconds = otp_seconds
 
-    async def __call__(self, asking: Asking, *, login: str, password: str, single_step: bool = False) -> SignInStep:
+    async def __call__(
+        self, asking: Asking, *, login: str, password: str, single_step: bool = False, devices: Sequence[str] = ()
+    ) -> SignInStep:
         """Check the first factor. See SignInService.SignIn for arguments, answers and errors."""
         entry = await self._clients.enter(asking)
         policy = entry.project.sign_in_policy
@@ -89,7 +99,7 @@ class SignIn:
         if by_mail:
             return SignInStep(policy, challenge=await self._by_mail(entry, login))
         try:
-            account = await self.check_password(entry.project, login, password, entry.app)
+            account = await self.check_password(entry.project, login, password, entry.app, devices)
         except GatepostError as error:
             if error.reason is Reason.BAD_CREDENTIALS:
                 await self._proofs.failed(entry.project.name, asking.proof)
@@ -100,13 +110,23 @@ class SignIn:
         if single_step:
             raise GatepostError(Reason.SECOND_FACTOR_REQUIRED)
         subject = subject_of(entry.project.id, account.email.casefold())
-        await self._limiter.take(self._mails, subject)
+        await self._limiter.take(*self._mails.windows(subject, entry.app))
         data = challenge_data(account.id, entry, security_version=account.security_version)
         opened = await self._challenge(entry, data, account.recipient(), subject, Purpose.TWO_STEP)
         return SignInStep(policy, challenge=opened)
 
-    async def check_password(self, project: Project, login: str, password: str, app: App | None = None) -> Account:
+    async def check_password(
+        self, project: Project, login: str, password: str, app: App | None = None, devices: Sequence[str] = ()
+    ) -> Account:
         """Return the active account of a project whose login and password these are.
+
+        Args:
+            project: Whose people are meant.
+            login: Address or user name.
+            password: As typed.
+            app: That asks, if any does.
+            devices: Tokens that the client keeps; if one says that the account was signed in on it before, wrong
+                passwords of strangers do not count.
 
         Raises:
             GatepostError: BAD_CREDENTIALS. USER_NOT_VALIDATED when the password was right, but of an account that an
@@ -115,32 +135,55 @@ class SignIn:
         """
         self._passwords.demand_room()
         kind, normalized = identifiers.login(login)
-        subject = subject_of(project.id, normalized)
-        address = of_address(current().client_address)
-        await self._limiter.check_all((self._per_account, subject), (self._per_address, address))
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, project.id, kind, normalized)
             waiting = None
             if project.sign_in_policy is not SignInPolicy.NONE:  # there, nobody's sign-up waits for proof
                 now = self._clock.now()
                 waiting = await accounts.fetch_registration_by_email(connection, project.id, normalized, now)
-        account, encoded = found or (None, None)
-        right, new_hash = await self._passwords.verify(password, encoded)
-        if not right and project.sign_in_policy is not SignInPolicy.NONE:
-            # The same work whether or not somebody signs up with this address at present, and the same answer whether
-            # or not it has an account. A sign-up's password says nothing of the account's: failures stay counted.
-            signed_up, _ = await self._passwords.verify(password, waiting.password_hash if waiting else None)
-            if signed_up:
+        account, stored = found or (None, None)
+        device = self._devices.recognize(devices, account)
+        guess = self._guess(of_account(account.id) if account else of_login(project.id, normalized), app, device)
+        await self._guesses.check(guess)
+        usable = stored if stored and (device or not stored.locked) else None
+        right = await self._passwords.verify(password, usable.hash if usable else None)
+        if not right or account is None or usable is None or account.state is AccountState.DISABLED:
+            event = self._audit.event(
+                "account.sign_in",
+                outcome=Reason.BAD_CREDENTIALS.value,
+                account=account,
+                app=app,
+                project=project.name,
+                by_user=False,
+            )
+            await self._guesses.wrong(guess, event)
+            if not right and await self._is_of_sign_up(project, password, waiting):
                 raise GatepostError(Reason.USER_NOT_VALIDATED)
-        if not right or account is None or account.state is AccountState.DISABLED:
-            raise await self._failed(project, app, account, subject)
-        await self._limiter.clear(self._per_account, subject)
+            raise GatepostError(Reason.BAD_CREDENTIALS)
+        await self._guesses.right(guess, account, usable)
         if account.state is AccountState.PENDING:
             raise GatepostError(Reason.USER_NOT_VALIDATED)
-        if new_hash and encoded:
+        if renewed := await self._passwords.renew(password, usable.hash):
             async with self._database.acquire() as connection:
-                await accounts.replace_password_hash(connection, account.id, encoded, new_hash)
+                await accounts.replace_password_hash(connection, account.id, usable.hash, renewed)
         return account
+
+    async def _is_of_sign_up(self, project: Project, password: str, waiting: Registration | None) -> bool:
+        """Say whether it is the password of a sign-up that is not proven yet.
+
+        The same work whether or not somebody signs up with this address at present, and the same answer whether or not
+        it has an account. It was a guess at the account's all the same, and has been counted: else whoever signs up
+        with somebody's address would guess at his password without limit.
+        """
+        if project.sign_in_policy is SignInPolicy.NONE:
+            return False
+        return await self._passwords.verify(password, waiting.password_hash if waiting else None)
+
+    def _guess(self, whom: str, app: App | None, device: str) -> Guess:
+        if device:  # neither limit of where it comes from: strangers there must not keep it out
+            return Guess(of_device(device), about=whom)
+        windows = from_where(self._per_address, self._per_app, app)
+        return Guess(whom, tuple(windows), address=of_address(current().client_address))
 
     async def _by_mail(self, entry: Entry, login: str) -> OpenChallenge:
         project = entry.project
@@ -151,7 +194,7 @@ class SignIn:
         account = found[0] if found and found[0].state is not AccountState.DISABLED else None
         # By address, whichever identifier was typed: one live challenge a person.
         subject = subject_of(project.id, account.email.casefold() if account else normalized)
-        await self._limiter.take(self._mails, subject)
+        await self._limiter.take(*self._mails.windows(subject, entry.app))
         if found is None and waiting is not None:
             # Reading this mail proves the address, but not that whoever registered it chose the password.
             data = challenge_data(waiting.account_id, entry, registration=True, keep_secrets=False)
@@ -186,22 +229,6 @@ class SignIn:
                     minutes=max(1, self._otp_seconds // 60),
                 )
         return opened.challenge
-
-    async def _failed(self, project: Project, app: App | None, account: Account | None, subject: str) -> GatepostError:
-        """Count and record a failure, and return what to raise."""
-        address = of_address(current().client_address)
-        await self._limiter.count_failures((self._per_account, subject), (self._per_address, address))
-        async with self._database.acquire() as connection:
-            await self._audit.record(
-                connection,
-                "account.sign_in",
-                outcome=Reason.BAD_CREDENTIALS.value,
-                account=account,
-                app=app,
-                project=project.name,
-                by_user=False,
-            )
-        return GatepostError(Reason.BAD_CREDENTIALS)
 
 
 def subject_of(project_id: UUID, normalized: str) -> str:

@@ -18,7 +18,7 @@ from auth_service.challenges import Challenges
 from auth_service.clients import Clients
 from auth_service.enrolment import Enrolment, NewAccount, email_taken
 from auth_service.identities import Identities
-from auth_service.limits import Limit, Limiter, of_address
+from auth_service.limits import Limit, Limiter, Mails, from_where
 from auth_service.model import (
     Account,
     Asking,
@@ -32,13 +32,12 @@ from auth_service.model import (
     SignInStep,
 )
 from auth_service.notices import Notices
-from auth_service.passwords import Passwords, check_new
+from auth_service.passwords import Passwords
 from auth_service.proof_of_work import ProofOfWork
 from auth_service.sign_in import PURPOSES, subject_of
 from auth_service.store import accounts
 from auth_service.verification import challenge_data
 from runtime.clock import Clock
-from runtime.context import current
 from runtime.errors import GatepostError, Reason, missing
 from runtime.postgres import Database
 
@@ -75,7 +74,8 @@ class SignUp:
         proofs: ProofOfWork,
         clock: Clock,
         per_address: Limit,
-        mails: Limit,
+        per_app: Limit,
+        mails: Mails,
         otp_seconds: int,
         registration_seconds: int,
     ) -> None:
@@ -93,6 +93,7 @@ class SignUp:
         self._proofs = proofs
         self._clock = clock
         self._per_address = per_address
+        self._per_app = per_app
         self._mails = mails
         self._otp_seconds = otp_seconds
         self._registration_seconds = registration_seconds
@@ -101,14 +102,14 @@ class SignUp:
         """Sign a person up. See SignInService.SignUp for arguments, answers and errors."""
         entry = await self._clients.enter(asking)
         project = entry.project
-        email = _checked(newcomer, project)
+        email = self._checked(newcomer, project)
         await self._proofs.demand(project.name, asking.proof, counted=True)
-        await self._limiter.take(self._per_address, of_address(current().client_address))
+        await self._limiter.take(*from_where(self._per_address, self._per_app, entry.app))
         identity = await self._identities.inspect(newcomer.identity) if newcomer.identity else ""
         if project.sign_in_policy is SignInPolicy.NONE:
             return await self._at_once(entry, newcomer, identity)
         await self._refuse_taken(project, newcomer, identity)
-        await self._limiter.take(self._mails, _subject_of(project.id, email.casefold()))
+        await self._limiter.take(*self._mails.windows(_subject_of(project.id, email.casefold()), entry.app))
         now = self._clock.now()
         registration = Registration(
             account_id=newcomer.account_id,
@@ -216,28 +217,27 @@ class SignUp:
                 await self._notices.post(connection, "already_registered", holder.recipient(), event=event)
         return opened.challenge
 
+    def _checked(self, newcomer: Newcomer, project: Project) -> str:
+        """Return the address as shown, of somebody whose every word can be taken.
 
-def _checked(newcomer: Newcomer, project: Project) -> str:
-    """Return the address as shown, of somebody whose every word can be taken.
-
-    Raises:
-        GatepostError: MISSING_PARAMETER, INVALID_PARAMETER, WEAK_PASSWORD.
-    """
-    required = [("email", newcomer.email)]
-    if project.sign_in_policy is not SignInPolicy.OTP:
-        required.append(("password", newcomer.password))
-    if not all(value for _, value in required):
-        raise missing(
-            *(name for name, value in (("email", newcomer.email), ("password", newcomer.password)) if not value)
-        )
-    email, _ = identifiers.email(newcomer.email)
-    if newcomer.username:
-        identifiers.username(newcomer.username)
-    profiles.check_new(newcomer.profile)
-    if newcomer.password:
-        own_data = (email, newcomer.username, newcomer.profile.first_name, newcomer.profile.last_name)
-        check_new(newcomer.password, project.password_min_length, own_data)
-    return email
+        Raises:
+            GatepostError: MISSING_PARAMETER, INVALID_PARAMETER, WEAK_PASSWORD.
+        """
+        required = [("email", newcomer.email)]
+        if project.sign_in_policy is not SignInPolicy.OTP:
+            required.append(("password", newcomer.password))
+        if not all(value for _, value in required):
+            raise missing(
+                *(name for name, value in (("email", newcomer.email), ("password", newcomer.password)) if not value)
+            )
+        email, _ = identifiers.email(newcomer.email)
+        if newcomer.username:
+            identifiers.username(newcomer.username)
+        profiles.check_new(newcomer.profile)
+        if newcomer.password:
+            own_data = (email, newcomer.username, newcomer.profile.first_name, newcomer.profile.last_name)
+            self._passwords.check_new(newcomer.password, project.password_min_length, own_data)
+        return email
 
 
 def _subject_of(project_id: UUID, normalized: str) -> str:

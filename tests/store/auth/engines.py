@@ -25,11 +25,13 @@ from auth_service.clients import Clients
 from auth_service.codes import Codes
 from auth_service.enrolment import Enrolment, NewAccount, Sweep
 from auth_service.entrance import Entrance
+from auth_service.guesses import Guesses, Patience
 from auth_service.hashing import HashPool
 from auth_service.identities import Identities
 from auth_service.issuance import Issuance
 from auth_service.key_keeper import KeyKeeper
 from auth_service.keys import KeyRing, Seal
+from auth_service.known_devices import KnownDevices
 from auth_service.limits import Limit, Limiter
 from auth_service.links import Links
 from auth_service.model import Account, App, AppType, NewProfile, SignInPolicy
@@ -51,7 +53,9 @@ from runtime.valkey import Valkey
 
 MASTER_KEY = "a-master-key-of-the-tests-alone-of-enough-length"
 FAILURES = Limit("code-failures", 30, 3600)
+SPRAYED = Limit("spray", 20, 300)
 FAILURES_HERE = Limit("code-failures-address", 1000, 3600)
+PATIENCE = Patience(free=10, first_wait_seconds=30, longest_wait_seconds=3600, most=100, kept_seconds=2_592_000)
 _DAY = 86_400
 LIFETIMES = Lifetimes(
     access=3600,
@@ -116,6 +120,8 @@ class Engines:
         self.codes = Codes(valkey, self.ring, 300)
         self.tokens = TokenCodec(self.ring)
         self.passwords = Passwords(CHEAP, HashPool(workers=1, queue_size=64))
+        self.devices = KnownDevices(self.ring)
+        self.guesses = self.patient(PATIENCE)
         self.notices = Notices(clock, lambda: None)
         self.profiles = Profiles(sink)  # type: ignore[arg-type]  # the two calls that are made
         self.enrolment = Enrolment(database, self.profiles, self.audit, clock)
@@ -147,7 +153,9 @@ class Engines:
             lifetimes=LIFETIMES,
             refresh_replay_seconds=10,
         )
-        self.admission = Admission(database, Entrance(database, most=100), self.codes, self.sessions, clock)
+        self.admission = Admission(
+            database, Entrance(database, most=100), self.codes, self.sessions, self.devices, clock
+        )
         self.identities = Identities(
             database=database,
             clients=self.clients,
@@ -174,6 +182,18 @@ class Engines:
         made = cls(database, Valkey.connect(valkey_url, together=100), clock or ManualClock(), sink or ProfileSink())
         await made.keeper.load()
         return made
+
+    def patient(self, patience: Patience, sprayed: Limit = SPRAYED) -> Guesses:
+        """Make what counts wrong passwords."""
+        return Guesses(
+            valkey=self.valkey,
+            database=self.database,
+            limiter=self.limiter,
+            audit=self.audit,
+            clock=self.clock,
+            patience=patience,
+            sprayed=sprayed,
+        )
 
     async def close(self) -> None:
         self.passwords.close()

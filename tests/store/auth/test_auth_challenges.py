@@ -192,7 +192,7 @@ async def test_a_handle_of_no_challenge_is_refused(engines: Engines, refused: Re
 async def test_a_limit_lets_exactly_its_count_through_in_parallel(pair: tuple[Engines, Engines]) -> None:
     limit = Limit("test", 7, 60)
     whom = subject()
-    outcomes = await at_once(*(pair[n % 2].limiter.take(limit, whom) for n in range(20)))
+    outcomes = await at_once(*(pair[n % 2].limiter.take((limit, whom)) for n in range(20)))
     refusals = [outcome for outcome in outcomes if isinstance(outcome, GatepostError)]
     assert len(refusals) == 13
     assert all(refusal.reason is Reason.RATE_LIMITED for refusal in refusals)
@@ -201,28 +201,27 @@ async def test_a_limit_lets_exactly_its_count_through_in_parallel(pair: tuple[En
 
 async def test_a_window_closes(engines: Engines, refused: Refused) -> None:
     limit, whom = Limit("test", 1, 1), subject()
-    await engines.limiter.take(limit, whom)
-    await refused(engines.limiter.take(limit, whom), Reason.RATE_LIMITED)
+    await engines.limiter.take((limit, whom))
+    await refused(engines.limiter.take((limit, whom)), Reason.RATE_LIMITED)
     await asyncio.sleep(1.05)
-    await engines.limiter.take(limit, whom)
+    await engines.limiter.take((limit, whom))
 
 
 async def test_failures_counted_in_parallel_are_all_counted(pair: tuple[Engines, Engines], refused: Refused) -> None:
     limit, whom = Limit("test", 20, 60), subject()
-    await at_once(*(pair[n % 2].limiter.count_failure(limit, whom) for n in range(19)))
-    await pair[0].limiter.check(limit, whom)
-    await pair[1].limiter.count_failure(limit, whom)
-    await refused(pair[0].limiter.check(limit, whom), Reason.RATE_LIMITED)
+    await at_once(*(pair[n % 2].limiter.count_failures((limit, whom)) for n in range(19)))
+    await pair[0].limiter.check((limit, whom))
+    await pair[1].limiter.count_failures((limit, whom))
+    await refused(pair[0].limiter.check((limit, whom)), Reason.RATE_LIMITED)
 
 
-async def test_a_success_forgets_the_failures_unless_there_were_too_many(engines: Engines, refused: Refused) -> None:
-    limit, whom = Limit("test", 3, 60), subject()
-    for _ in range(2):
-        await engines.limiter.count_failure(limit, whom)
-    await engines.limiter.clear(limit, whom)
+async def test_what_one_limit_has_no_room_for_counts_against_none(engines: Engines, refused: Refused) -> None:
+    whom = subject()
+    wide, narrow = (Limit("test-wide", 2, 60), whom), (Limit("test-narrow", 1, 60), whom)
+    await engines.limiter.take(wide, narrow)
     for _ in range(3):
-        await engines.limiter.count_failure(limit, whom)
-    await refused(engines.limiter.clear(limit, whom), Reason.RATE_LIMITED)
+        await refused(engines.limiter.take(wide, narrow), Reason.RATE_LIMITED)
+    await engines.limiter.take(wide)
 
 
 async def test_codes_work_on_a_cluster(pair: tuple[Engines, Engines], refused: Refused) -> None:
@@ -242,7 +241,7 @@ async def test_every_key_lies_in_one_slot_named_by_its_hash_tag(engines: Engines
     app, _ = await engines.app()
     await engines.codes.issue(await engines.account(app), app, None, engines.clock.now())
     await engines.challenges.open(Purpose.OTP, subject(), DATA, 600)
-    await engines.limiter.count_failure(Limit("test", 3, 60), subject())
+    await engines.limiter.count_failures((Limit("test", 3, 60), subject()))
     keys = await engines.valkey.command("KEYS", "*")
     assert len(keys) == 3
     assert all(key.startswith(b"gatepost:{") and key.endswith(b"}") for key in keys)

@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from store.auth.engines import CHEAP, Engines, ProfileSink
+from store.auth.engines import CHEAP, PATIENCE, Engines, ProfileSink
 
+from auth_service.guesses import PER_ADDRESS, PER_APP
 from auth_service.hashing import HashPool
-from auth_service.limits import Limit
+from auth_service.limits import Limit, Mails
 from auth_service.model import Asking, NewProfile, OpenChallenge, SignInPolicy, TokenForm
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords
@@ -106,15 +108,23 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
         "limiter": engines.limiter,
         "proofs": ProofOfWork(valkey, engines.ring, clock, engines.limiter, peace),
         "clock": clock,
-        "mails": MANY,
+        "mails": Mails(MANY, MANY, MANY),
     }
+    counted: dict[str, Any] = {"guesses": engines.guesses, "devices": engines.devices}
     yield House(
         engines,
         hashing,
         passwords,
         valkey,
         statements,
-        SignIn(**shared, admission=engines.admission, per_account=MANY, per_address=MANY, otp_seconds=600),
+        SignIn(
+            **shared,
+            **counted,
+            admission=engines.admission,
+            per_address=Limit(PER_ADDRESS, 1_000_000, 60),
+            per_app=Limit(PER_APP, 1_000_000, 60),
+            otp_seconds=600,
+        ),
         SignUp(
             **shared,
             enrolment=engines.enrolment,
@@ -122,10 +132,11 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
             admission=engines.admission,
             addresses=engines.addresses,
             per_address=MANY,
+            per_app=MANY,
             otp_seconds=600,
             registration_seconds=86_400,
         ),
-        Recovery(**shared, reset_seconds=900, link_seconds=1800, public_url="http://gatepost.example"),
+        Recovery(**shared, **counted, reset_seconds=900, link_seconds=1800, public_url="http://gatepost.example"),
     )
     passwords.close()
     await engines.close()
@@ -173,6 +184,25 @@ async def test_a_failed_sign_in_costs_the_same_whoever_it_is_about(
     hashes = 1 if policy is SignInPolicy.NONE else 2  # the account's password, and that of a sign-up not proven yet
     assert costs["known"][2:] == (hashes, Reason.BAD_CREDENTIALS)
     assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}
+
+
+async def test_too_many_failed_sign_ins_cost_the_same_and_wait_as_long_whoever_they_are_about(house: House) -> None:
+    asking, people = await app_with_people(house, SignInPolicy.NONE, "app")
+    devices = [house.engines.devices.issue(uuid4(), 1)]
+    for _ in range(PATIENCE.free):  # the driver has looked at all types then
+        await house.cost(house.sign_in(asking, login=people["unknown name"], password="wrong password"))
+    reasons = []
+    for number in range(PATIENCE.most + 2):
+        costs = {}
+        for who in ("known", "disabled", "unknown"):
+            call = house.sign_in(asking, login=people[who], password="wrong password", devices=devices)
+            costs[who] = await house.cost(call)
+        assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}, number
+        reasons.append(costs["known"][3])
+        if number >= PATIENCE.free:
+            house.engines.clock.advance(timedelta(seconds=PATIENCE.longest_wait_seconds))
+    answered = [Reason.BAD_CREDENTIALS] * PATIENCE.free + [Reason.RATE_LIMITED]
+    assert reasons == [*answered, *[Reason.BAD_CREDENTIALS] * (PATIENCE.most - PATIENCE.free), Reason.RATE_LIMITED]
 
 
 async def waiting_sign_up(house: House, asking: Asking, people: dict[str, str]) -> None:

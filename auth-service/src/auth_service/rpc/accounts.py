@@ -114,6 +114,7 @@ class AccountRpc(AccountServiceServicer):
             account=convert.account_message(changed.account),
             changed=changed.names,
             update_time=convert.timestamp(changed.at),
+            device=changed.device,
         )
 
     async def StartEmailChange(

@@ -261,6 +261,7 @@ def issued_message(session: IssuedSession) -> sign_in_pb2.IssuedSession:
         token=session.token,
         expire_time=timestamp(session.expires_at),
         account=account_message(session.account),
+        device=session.device,
     )
 
 

@@ -64,7 +64,11 @@ class SignInRpc(SignInServiceServicer):
     async def SignIn(self, request: pb.SignInRequest, _context: Context) -> pb.SignInResponse:
         """Check the first factor."""
         step = await self._sign_in(
-            _asking(request), login=request.login, password=request.password, single_step=request.single_step
+            _asking(request),
+            login=request.login,
+            password=request.password,
+            single_step=request.single_step,
+            devices=request.devices,
         )
         return pb.SignInResponse(result=convert.step_message(step))
 
@@ -101,12 +105,12 @@ class SignInRpc(SignInServiceServicer):
     ) -> pb.CompletePasswordResetResponse:
         """Set a new password."""
         if request.handle or not request.email:
-            await self._recovery.complete(handle=request.handle, code=request.code, password=request.password)
+            device = await self._recovery.complete(handle=request.handle, code=request.code, password=request.password)
         else:
-            await self._recovery.complete_by_email(
+            device = await self._recovery.complete_by_email(
                 project=request.project, email=request.email, code=request.code, password=request.password
             )
-        return pb.CompletePasswordResetResponse()
+        return pb.CompletePasswordResetResponse(device=device)
 
     async def SignInWithIdentity(
         self, request: pb.SignInWithIdentityRequest, _context: Context

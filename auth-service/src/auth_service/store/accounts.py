@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,14 @@ class Identifier:
     kind: str
     value: str
     verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassword:
+    """A password's hash, and whether strangers have guessed at it too often to try any more."""
+
+    hash: str = field(repr=False)
+    locked: bool
 
 
 def from_record(row: Record) -> Account:
@@ -77,10 +85,11 @@ async def verify_email(connection: Connection, account_id: UUID, now: datetime) 
 
 
 async def put_password(connection: Connection, account_id: UUID, password_hash: str, now: datetime) -> None:
-    """Set an account's password hash."""
+    """Set an account's password hash; a new password is not locked."""
     await connection.execute(
         "INSERT INTO credentials (account_id, kind, hash, changed_at) VALUES ($1, 'password', $2, $3) "
-        "ON CONFLICT (account_id, kind) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at",
+        "ON CONFLICT (account_id, kind) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at, "
+        "locked_at = NULL",
         account_id,
         password_hash,
         now,
@@ -95,6 +104,24 @@ async def replace_password_hash(connection: Connection, account_id: UUID, old: s
         old,
         new,
     )
+
+
+async def lock_password(connection: Connection, account_id: UUID, now: datetime) -> None:
+    """Let an account's password open nothing for strangers until it is another one."""
+    await connection.execute(
+        "UPDATE credentials SET locked_at = coalesce(locked_at, $2) WHERE account_id = $1 AND kind = 'password'",
+        account_id,
+        now,
+    )
+
+
+async def unlock_password(connection: Connection, account_id: UUID) -> bool:
+    """Take the lock back; False if there is none."""
+    sql = (
+        "UPDATE credentials SET locked_at = NULL WHERE account_id = $1 AND kind = 'password' "
+        "AND locked_at IS NOT NULL RETURNING true"
+    )
+    return bool(await connection.fetchval(sql, account_id))
 
 
 async def drop_password(connection: Connection, account_id: UUID) -> None:
@@ -121,17 +148,17 @@ async def fetch_many(connection: Connection, account_ids: Sequence[UUID]) -> dic
 
 async def fetch_by_identifier(
     connection: Connection, project_id: UUID, kind: str, normalized: str
-) -> tuple[Account, str | None] | None:
-    """Return the account of a project that has an identifier, and its password hash."""
+) -> tuple[Account, StoredPassword | None] | None:
+    """Return the account of a project that has an identifier, and its password if it has one."""
     row = await connection.fetchrow(
-        f"SELECT {COLUMNS}, c.hash FROM identifiers i JOIN accounts a ON a.id = i.account_id {JOINS} "  # noqa: S608
+        f"SELECT {COLUMNS}, c.hash, c.locked_at FROM identifiers i JOIN accounts a ON a.id = i.account_id {JOINS} "  # noqa: S608
         "LEFT JOIN credentials c ON c.account_id = a.id AND c.kind = 'password' "
         "WHERE i.project_id = $1 AND i.kind = $2 AND i.normalized = $3",
         project_id,
         kind,
         normalized,
     )
-    return (from_record(row), row["hash"]) if row else None
+    return (from_record(row), _password(row)) if row else None
 
 
 async def fetch_holder(connection: Connection, project_id: UUID, normalized: str) -> Account | None:
@@ -151,11 +178,15 @@ async def fetch_holder(connection: Connection, project_id: UUID, normalized: str
     return replace(from_record(row), email=row["kept"] or row["email"]) if row else None
 
 
-async def fetch_password_hash(connection: Connection, account_id: UUID) -> str | None:
-    """Return an account's password hash."""
-    sql = "SELECT hash FROM credentials WHERE account_id = $1 AND kind = 'password'"
-    found: str | None = await connection.fetchval(sql, account_id)
-    return found
+async def fetch_password(connection: Connection, account_id: UUID) -> StoredPassword | None:
+    """Return an account's password."""
+    sql = "SELECT hash, locked_at FROM credentials WHERE account_id = $1 AND kind = 'password'"
+    row = await connection.fetchrow(sql, account_id)
+    return _password(row) if row else None
+
+
+def _password(row: Record) -> StoredPassword | None:
+    return StoredPassword(row["hash"], row["locked_at"] is not None) if row["hash"] else None
 
 
 async def fetch_page(

@@ -11,6 +11,7 @@ from gateway.limits import Limit
 from gateway.pages.own import WEB, proof, show_own, signed_in
 from gateway.reply import Reply, redirect
 from gateway.web import url
+from gateway.web.devices import kept
 from gateway.web.forms import PageForm
 from gateway.web.session import SESSION
 from runtime.errors import GatepostError, missing
@@ -40,8 +41,9 @@ async def _save(call: Call, form: PasswordForm) -> Reply:
     request = UpdateOwnAccountRequest(access_token=call.token, form=WEB, password=form.password)
     if form.current_password:
         request.current_password = form.current_password
-    await call.clients.accounts.UpdateOwnAccount(request)
-    return redirect(url(call, "/account", done="password"))
+    changed = await call.clients.accounts.UpdateOwnAccount(request)
+    target = url(call, "/account", done="password")
+    return Reply(status=303, headers=redirect(target).headers, cookies=kept(call, changed.device))
 
 
 async def _show(call: Call, error: GatepostError | None = None, *, tried: bool) -> Reply:

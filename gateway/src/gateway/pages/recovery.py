@@ -13,6 +13,7 @@ from gateway.pages import step
 from gateway.pages.door import Door, door_of, show_door
 from gateway.pages.step import Step, current_step
 from gateway.reply import Reply, redirect
+from gateway.web.devices import kept
 from gateway.web.forms import PageForm
 from gateway.web.paths import url
 from gateway.web.proof import ProvingForm, demanded
@@ -80,11 +81,11 @@ async def _reset(call: Call, form: _Reset) -> Reply:
     absent = [name for name, value in (("code", code), ("password", form.password)) if not value]
     if absent:
         raise missing(*absent)
-    await call.clients.sign_in.CompletePasswordReset(
+    done = await call.clients.sign_in.CompletePasswordReset(
         CompletePasswordResetRequest(handle=form.handle, code=code, password=form.password)
     )
     target = url(call, "/sign-in", done="password", next=door.next)
-    return Reply(status=303, headers=redirect(target).headers, cookies=(step.done(),))
+    return Reply(status=303, headers=redirect(target).headers, cookies=(*kept(call, done.device), step.done()))
 
 
 async def _show_forgot(call: Call, door: Door, email: str, error: GatepostError | None = None) -> Reply:

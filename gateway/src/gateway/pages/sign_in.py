@@ -13,6 +13,7 @@ from gateway.limits import Limit
 from gateway.pages.door import Door, door_of, go_on, passed, show_door
 from gateway.pages.step import PURPOSES, Step, current_step, done
 from gateway.reply import Reply, redirect
+from gateway.web import devices
 from gateway.web.forms import PageForm
 from gateway.web.locale import mark as _
 from gateway.web.paths import next_or, url
@@ -66,6 +67,7 @@ async def _sign_in(call: Call, form: _SignIn) -> Reply:
         login=form.email.strip(),
         password=form.password,
         proof=form.worked,
+        devices=devices.known(call),
     )
     return await go_on(call, door, (await call.clients.sign_in.SignIn(request)).result, form.email.strip())
 

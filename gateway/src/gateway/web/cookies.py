@@ -10,6 +10,10 @@ VISIT: Final = "__Host-gatepost-visit"
 LANGUAGE: Final = "__Host-gatepost-language"
 # The challenge that a page has led to, until it is answered.
 STEP: Final = "__Host-gatepost-step"
+# What the browser is known by when somebody signs in on it again.
+DEVICES: Final = "__Host-gatepost-devices"
+# As long as browsers keep any cookie (RFC 6265bis section 5.5).
+LONGEST_SECONDS: Final = 34_560_000
 
 
 def secure(name: str, value: str, *attributes: str) -> str:

@@ -13,13 +13,11 @@ from gatepost.auth.v1.tokens_pb2 import AuthenticateResponse, EndSessionRequest
 from gateway.call import Call
 from gateway.guards import Guard
 from gateway.reply import Reply, redirect
-from gateway.web import csrf
+from gateway.web import csrf, devices
+from gateway.web.cookies import LONGEST_SECONDS, expired, secure
 from gateway.web.cookies import SESSION as NAME
-from gateway.web.cookies import expired, secure
 from runtime.errors import GatepostError, Reason
 
-# As long as browsers keep any cookie (RFC 6265bis section 5.5).
-_LONGEST_SECONDS = 34_560_000
 _TOKEN = re.compile(r"[0-9a-f]{64}")
 DEAD = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED})
 
@@ -68,7 +66,7 @@ async def visitor(call: Call, project: str = "") -> AuthenticateResponse | None:
 
 def cookie(token: str) -> str:
     """Return the Set-Cookie value for a session. It outlives the session, which lives on while used: the core says."""
-    return secure(NAME, token, f"Max-Age={_LONGEST_SECONDS}")
+    return secure(NAME, token, f"Max-Age={LONGEST_SECONDS}")
 
 
 def cleared() -> str:
@@ -81,7 +79,8 @@ async def enter(call: Call, session: IssuedSession, target: str, *cookies: str) 
     with suppress(GatepostError):  # the new session is made; an old one that cannot be ended now ends by its time
         await leave(call)
     begun = cookie(session.token)
-    return Reply(status=303, headers=redirect(target).headers, cookies=(begun, csrf.forgotten(), *cookies))
+    kept = devices.kept(call, session.device)
+    return Reply(status=303, headers=redirect(target).headers, cookies=(begun, *kept, csrf.forgotten(), *cookies))
 
 
 async def leave(call: Call) -> None:

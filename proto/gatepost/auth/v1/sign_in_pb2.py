@@ -28,7 +28,7 @@ from gatepost.auth.v1 import projects_pb2 as gatepost_dot_auth_dot_v1_dot_projec
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egatepost/auth/v1/sign_in.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1fgatepost/auth/v1/projects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"V\n\x11\x43lientCredentials\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x17\n\x0fsecret_in_query\x18\x03 \x01(\x08\")\n\x04Pkce\x12\x11\n\tchallenge\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\"/\n\x0bProofOfWork\x12\x11\n\tchallenge\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\t\"\x81\x01\n\tChallenge\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x33\n\x07purpose\x18\x02 \x01(\x0e\x32\".gatepost.auth.v1.ChallengePurpose\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbc\x01\n\x0cSignInResult\x12.\n\x06policy\x18\x01 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicy\x12\x0e\n\x04\x63ode\x18\x02 \x01(\tH\x00\x12\x30\n\tchallenge\x18\x03 \x01(\x0b\x32\x1b.gatepost.auth.v1.ChallengeH\x00\x12\x32\n\x07session\x18\x04 \x01(\x0b\x32\x1f.gatepost.auth.v1.IssuedSessionH\x00\x42\x06\n\x04next\"{\n\rIssuedSession\x12\r\n\x05token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\"D\n\x10\x45xternalIdentity\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"\xfd\x02\n\rSignUpRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x33\n\x06\x63lient\x18\x02 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x10\n\x08password\x18\x04 \x01(\t\x12$\n\x04pkce\x18\x05 \x01(\x0b\x32\x16.gatepost.auth.v1.Pkce\x12-\n\x07profile\x18\x06 \x01(\x0b\x32\x1c.gatepost.auth.v1.NewProfile\x12\x0f\n\x07project\x18\x07 \x01(\t\x12)\n\x04\x66orm\x18\x08 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x10\n\x08username\x18\t \x01(\t\x12\x34\n\x08identity\x18\n \x01(\x0b\x32\".gatepost.auth.v1.ExternalIdentity\x12,\n\x05proof\x18\x0f \x01(\x0b\x32\x1d.gatepost.auth.v1.ProofOfWork\"@\n\x0eSignUpResponse\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.gatepost.auth.v1.SignInResult\"\x8a\x02\n\rSignInRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\r\n\x05login\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\x12$\n\x04pkce\x18\x04 \x01(\x0b\x32\x16.gatepost.auth.v1.Pkce\x12\x0f\n\x07project\x18\x05 \x01(\t\x12)\n\x04\x66orm\x18\x06 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x13\n\x0bsingle_step\x18\x07 \x01(\x08\x12,\n\x05proof\x18\x0f \x01(\x0b\x32\x1d.gatepost.auth.v1.ProofOfWork\"@\n\x0eSignInResponse\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.gatepost.auth.v1.SignInResult\"k\n\x16VerifyChallengeRequest\x12\x33\n\x07purpose\x18\x01 \x01(\x0e\x32\".gatepost.auth.v1.ChallengePurpose\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"Y\n\x17VerifyChallengeResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07session\x18\x02 \x01(\x0b\x32\x1f.gatepost.auth.v1.IssuedSession\"\x9e\x01\n\x19StartPasswordResetRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12,\n\x05proof\x18\x0f \x01(\x0b\x32\x1d.gatepost.auth.v1.ProofOfWork\"L\n\x1aStartPasswordResetResponse\x12.\n\tchallenge\x18\x01 \x01(\x0b\x32\x1b.gatepost.auth.v1.Challenge\"n\n\x1c\x43ompletePasswordResetRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\x0f\n\x07project\x18\x05 \x01(\t\"\x1f\n\x1d\x43ompletePasswordResetResponse\"\x8d\x01\n\x19SignInWithIdentityRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x34\n\x08identity\x18\x03 \x01(\x0b\x32\".gatepost.auth.v1.ExternalIdentity\"N\n\x1aSignInWithIdentityResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.gatepost.auth.v1.IssuedSession\"%\n\x12\x44\x65mandProofRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"L\n\x13\x44\x65mandProofResponse\x12\x11\n\tchallenge\x18\x01 \x01(\t\x12\x0c\n\x04\x62its\x18\x02 \x01(\x05\x12\x14\n\x0cwait_seconds\x18\x03 \x01(\x05*\xcf\x01\n\x10\x43hallengePurpose\x12!\n\x1d\x43HALLENGE_PURPOSE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43HALLENGE_PURPOSE_OTP\x10\x01\x12\x1e\n\x1a\x43HALLENGE_PURPOSE_TWO_STEP\x10\x02\x12\x1b\n\x17\x43HALLENGE_PURPOSE_RESET\x10\x03\x12\"\n\x1e\x43HALLENGE_PURPOSE_EMAIL_CHANGE\x10\x04\x12\x1c\n\x18\x43HALLENGE_PURPOSE_VERIFY\x10\x05\x32\xce\x05\n\rSignInService\x12K\n\x06SignUp\x12\x1f.gatepost.auth.v1.SignUpRequest\x1a .gatepost.auth.v1.SignUpResponse\x12K\n\x06SignIn\x12\x1f.gatepost.auth.v1.SignInRequest\x1a .gatepost.auth.v1.SignInResponse\x12\x66\n\x0fVerifyChallenge\x12(.gatepost.auth.v1.VerifyChallengeRequest\x1a).gatepost.auth.v1.VerifyChallengeResponse\x12o\n\x12StartPasswordReset\x12+.gatepost.auth.v1.StartPasswordResetRequest\x1a,.gatepost.auth.v1.StartPasswordResetResponse\x12x\n\x15\x43ompletePasswordReset\x12..gatepost.auth.v1.CompletePasswordResetRequest\x1a/.gatepost.auth.v1.CompletePasswordResetResponse\x12_\n\x0b\x44\x65mandProof\x12$.gatepost.auth.v1.DemandProofRequest\x1a%.gatepost.auth.v1.DemandProofResponse\"\x03\x90\x02\x01\x12o\n\x12SignInWithIdentity\x12+.gatepost.auth.v1.SignInWithIdentityRequest\x1a,.gatepost.auth.v1.SignInWithIdentityResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egatepost/auth/v1/sign_in.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1fgatepost/auth/v1/projects.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"V\n\x11\x43lientCredentials\x12\x11\n\tclient_id\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x17\n\x0fsecret_in_query\x18\x03 \x01(\x08\")\n\x04Pkce\x12\x11\n\tchallenge\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\"/\n\x0bProofOfWork\x12\x11\n\tchallenge\x18\x01 \x01(\t\x12\r\n\x05nonce\x18\x02 \x01(\t\"\x81\x01\n\tChallenge\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x33\n\x07purpose\x18\x02 \x01(\x0e\x32\".gatepost.auth.v1.ChallengePurpose\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbc\x01\n\x0cSignInResult\x12.\n\x06policy\x18\x01 \x01(\x0e\x32\x1e.gatepost.auth.v1.SignInPolicy\x12\x0e\n\x04\x63ode\x18\x02 \x01(\tH\x00\x12\x30\n\tchallenge\x18\x03 \x01(\x0b\x32\x1b.gatepost.auth.v1.ChallengeH\x00\x12\x32\n\x07session\x18\x04 \x01(\x0b\x32\x1f.gatepost.auth.v1.IssuedSessionH\x00\x42\x06\n\x04next\"\x8b\x01\n\rIssuedSession\x12\r\n\x05token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07\x61\x63\x63ount\x18\x03 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12\x0e\n\x06\x64\x65vice\x18\x04 \x01(\t\"D\n\x10\x45xternalIdentity\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"\xfd\x02\n\rSignUpRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x33\n\x06\x63lient\x18\x02 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12\x10\n\x08password\x18\x04 \x01(\t\x12$\n\x04pkce\x18\x05 \x01(\x0b\x32\x16.gatepost.auth.v1.Pkce\x12-\n\x07profile\x18\x06 \x01(\x0b\x32\x1c.gatepost.auth.v1.NewProfile\x12\x0f\n\x07project\x18\x07 \x01(\t\x12)\n\x04\x66orm\x18\x08 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x10\n\x08username\x18\t \x01(\t\x12\x34\n\x08identity\x18\n \x01(\x0b\x32\".gatepost.auth.v1.ExternalIdentity\x12,\n\x05proof\x18\x0f \x01(\x0b\x32\x1d.gatepost.auth.v1.ProofOfWork\"@\n\x0eSignUpResponse\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.gatepost.auth.v1.SignInResult\"\x9b\x02\n\rSignInRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\r\n\x05login\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\x12$\n\x04pkce\x18\x04 \x01(\x0b\x32\x16.gatepost.auth.v1.Pkce\x12\x0f\n\x07project\x18\x05 \x01(\t\x12)\n\x04\x66orm\x18\x06 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x13\n\x0bsingle_step\x18\x07 \x01(\x08\x12,\n\x05proof\x18\x0f \x01(\x0b\x32\x1d.gatepost.auth.v1.ProofOfWork\x12\x0f\n\x07\x64\x65vices\x18\x08 \x03(\t\"@\n\x0eSignInResponse\x12.\n\x06result\x18\x01 \x01(\x0b\x32\x1e.gatepost.auth.v1.SignInResult\"k\n\x16VerifyChallengeRequest\x12\x33\n\x07purpose\x18\x01 \x01(\x0e\x32\".gatepost.auth.v1.ChallengePurpose\x12\x0e\n\x06handle\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"Y\n\x17VerifyChallengeResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x30\n\x07session\x18\x02 \x01(\x0b\x32\x1f.gatepost.auth.v1.IssuedSession\"\x9e\x01\n\x19StartPasswordResetRequest\x12\x33\n\x06\x63lient\x18\x01 \x01(\x0b\x32#.gatepost.auth.v1.ClientCredentials\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12,\n\x05proof\x18\x0f \x01(\x0b\x32\x1d.gatepost.auth.v1.ProofOfWork\"L\n\x1aStartPasswordResetResponse\x12.\n\tchallenge\x18\x01 \x01(\x0b\x32\x1b.gatepost.auth.v1.Challenge\"n\n\x1c\x43ompletePasswordResetRequest\x12\x0e\n\x06handle\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\x12\r\n\x05\x65mail\x18\x04 \x01(\t\x12\x0f\n\x07project\x18\x05 \x01(\t\"/\n\x1d\x43ompletePasswordResetResponse\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\"\x8d\x01\n\x19SignInWithIdentityRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x34\n\x08identity\x18\x03 \x01(\x0b\x32\".gatepost.auth.v1.ExternalIdentity\"N\n\x1aSignInWithIdentityResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.gatepost.auth.v1.IssuedSession\"%\n\x12\x44\x65mandProofRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"L\n\x13\x44\x65mandProofResponse\x12\x11\n\tchallenge\x18\x01 \x01(\t\x12\x0c\n\x04\x62its\x18\x02 \x01(\x05\x12\x14\n\x0cwait_seconds\x18\x03 \x01(\x05*\xcf\x01\n\x10\x43hallengePurpose\x12!\n\x1d\x43HALLENGE_PURPOSE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43HALLENGE_PURPOSE_OTP\x10\x01\x12\x1e\n\x1a\x43HALLENGE_PURPOSE_TWO_STEP\x10\x02\x12\x1b\n\x17\x43HALLENGE_PURPOSE_RESET\x10\x03\x12\"\n\x1e\x43HALLENGE_PURPOSE_EMAIL_CHANGE\x10\x04\x12\x1c\n\x18\x43HALLENGE_PURPOSE_VERIFY\x10\x05\x32\xce\x05\n\rSignInService\x12K\n\x06SignUp\x12\x1f.gatepost.auth.v1.SignUpRequest\x1a .gatepost.auth.v1.SignUpResponse\x12K\n\x06SignIn\x12\x1f.gatepost.auth.v1.SignInRequest\x1a .gatepost.auth.v1.SignInResponse\x12\x66\n\x0fVerifyChallenge\x12(.gatepost.auth.v1.VerifyChallengeRequest\x1a).gatepost.auth.v1.VerifyChallengeResponse\x12o\n\x12StartPasswordReset\x12+.gatepost.auth.v1.StartPasswordResetRequest\x1a,.gatepost.auth.v1.StartPasswordResetResponse\x12x\n\x15\x43ompletePasswordReset\x12..gatepost.auth.v1.CompletePasswordResetRequest\x1a/.gatepost.auth.v1.CompletePasswordResetResponse\x12_\n\x0b\x44\x65mandProof\x12$.gatepost.auth.v1.DemandProofRequest\x1a%.gatepost.auth.v1.DemandProofResponse\"\x03\x90\x02\x01\x12o\n\x12SignInWithIdentity\x12+.gatepost.auth.v1.SignInWithIdentityRequest\x1a,.gatepost.auth.v1.SignInWithIdentityResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNINSERVICE'].methods_by_name['DemandProof']._loaded_options = None
   _globals['_SIGNINSERVICE'].methods_by_name['DemandProof']._serialized_options = b'\220\002\001'
-  _globals['_CHALLENGEPURPOSE']._serialized_start=2590
-  _globals['_CHALLENGEPURPOSE']._serialized_end=2797
+  _globals['_CHALLENGEPURPOSE']._serialized_start=2640
+  _globals['_CHALLENGEPURPOSE']._serialized_end=2847
   _globals['_CLIENTCREDENTIALS']._serialized_start=181
   _globals['_CLIENTCREDENTIALS']._serialized_end=267
   _globals['_PKCE']._serialized_start=269
@@ -49,38 +49,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHALLENGE']._serialized_end=491
   _globals['_SIGNINRESULT']._serialized_start=494
   _globals['_SIGNINRESULT']._serialized_end=682
-  _globals['_ISSUEDSESSION']._serialized_start=684
-  _globals['_ISSUEDSESSION']._serialized_end=807
-  _globals['_EXTERNALIDENTITY']._serialized_start=809
-  _globals['_EXTERNALIDENTITY']._serialized_end=877
-  _globals['_SIGNUPREQUEST']._serialized_start=880
-  _globals['_SIGNUPREQUEST']._serialized_end=1261
-  _globals['_SIGNUPRESPONSE']._serialized_start=1263
-  _globals['_SIGNUPRESPONSE']._serialized_end=1327
-  _globals['_SIGNINREQUEST']._serialized_start=1330
-  _globals['_SIGNINREQUEST']._serialized_end=1596
-  _globals['_SIGNINRESPONSE']._serialized_start=1598
-  _globals['_SIGNINRESPONSE']._serialized_end=1662
-  _globals['_VERIFYCHALLENGEREQUEST']._serialized_start=1664
-  _globals['_VERIFYCHALLENGEREQUEST']._serialized_end=1771
-  _globals['_VERIFYCHALLENGERESPONSE']._serialized_start=1773
-  _globals['_VERIFYCHALLENGERESPONSE']._serialized_end=1862
-  _globals['_STARTPASSWORDRESETREQUEST']._serialized_start=1865
-  _globals['_STARTPASSWORDRESETREQUEST']._serialized_end=2023
-  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_start=2025
-  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_end=2101
-  _globals['_COMPLETEPASSWORDRESETREQUEST']._serialized_start=2103
-  _globals['_COMPLETEPASSWORDRESETREQUEST']._serialized_end=2213
-  _globals['_COMPLETEPASSWORDRESETRESPONSE']._serialized_start=2215
-  _globals['_COMPLETEPASSWORDRESETRESPONSE']._serialized_end=2246
-  _globals['_SIGNINWITHIDENTITYREQUEST']._serialized_start=2249
-  _globals['_SIGNINWITHIDENTITYREQUEST']._serialized_end=2390
-  _globals['_SIGNINWITHIDENTITYRESPONSE']._serialized_start=2392
-  _globals['_SIGNINWITHIDENTITYRESPONSE']._serialized_end=2470
-  _globals['_DEMANDPROOFREQUEST']._serialized_start=2472
-  _globals['_DEMANDPROOFREQUEST']._serialized_end=2509
-  _globals['_DEMANDPROOFRESPONSE']._serialized_start=2511
-  _globals['_DEMANDPROOFRESPONSE']._serialized_end=2587
-  _globals['_SIGNINSERVICE']._serialized_start=2800
-  _globals['_SIGNINSERVICE']._serialized_end=3518
+  _globals['_ISSUEDSESSION']._serialized_start=685
+  _globals['_ISSUEDSESSION']._serialized_end=824
+  _globals['_EXTERNALIDENTITY']._serialized_start=826
+  _globals['_EXTERNALIDENTITY']._serialized_end=894
+  _globals['_SIGNUPREQUEST']._serialized_start=897
+  _globals['_SIGNUPREQUEST']._serialized_end=1278
+  _globals['_SIGNUPRESPONSE']._serialized_start=1280
+  _globals['_SIGNUPRESPONSE']._serialized_end=1344
+  _globals['_SIGNINREQUEST']._serialized_start=1347
+  _globals['_SIGNINREQUEST']._serialized_end=1630
+  _globals['_SIGNINRESPONSE']._serialized_start=1632
+  _globals['_SIGNINRESPONSE']._serialized_end=1696
+  _globals['_VERIFYCHALLENGEREQUEST']._serialized_start=1698
+  _globals['_VERIFYCHALLENGEREQUEST']._serialized_end=1805
+  _globals['_VERIFYCHALLENGERESPONSE']._serialized_start=1807
+  _globals['_VERIFYCHALLENGERESPONSE']._serialized_end=1896
+  _globals['_STARTPASSWORDRESETREQUEST']._serialized_start=1899
+  _globals['_STARTPASSWORDRESETREQUEST']._serialized_end=2057
+  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_start=2059
+  _globals['_STARTPASSWORDRESETRESPONSE']._serialized_end=2135
+  _globals['_COMPLETEPASSWORDRESETREQUEST']._serialized_start=2137
+  _globals['_COMPLETEPASSWORDRESETREQUEST']._serialized_end=2247
+  _globals['_COMPLETEPASSWORDRESETRESPONSE']._serialized_start=2249
+  _globals['_COMPLETEPASSWORDRESETRESPONSE']._serialized_end=2296
+  _globals['_SIGNINWITHIDENTITYREQUEST']._serialized_start=2299
+  _globals['_SIGNINWITHIDENTITYREQUEST']._serialized_end=2440
+  _globals['_SIGNINWITHIDENTITYRESPONSE']._serialized_start=2442
+  _globals['_SIGNINWITHIDENTITYRESPONSE']._serialized_end=2520
+  _globals['_DEMANDPROOFREQUEST']._serialized_start=2522
+  _globals['_DEMANDPROOFREQUEST']._serialized_end=2559
+  _globals['_DEMANDPROOFRESPONSE']._serialized_start=2561
+  _globals['_DEMANDPROOFRESPONSE']._serialized_end=2637
+  _globals['_SIGNINSERVICE']._serialized_start=2850
+  _globals['_SIGNINSERVICE']._serialized_end=3568
 # @@protoc_insertion_point(module_scope)

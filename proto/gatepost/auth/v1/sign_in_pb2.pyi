@@ -3,12 +3,14 @@
 isort:skip_file
 Signing up, signing in and recovering: what turns proof of identity into a one-time code for an app."""
 
+from collections import abc as _abc
 from gatepost.auth.v1 import accounts_pb2 as _accounts_pb2
 from gatepost.auth.v1 import forms_pb2 as _forms_pb2
 from gatepost.auth.v1 import projects_pb2 as _projects_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -222,8 +224,13 @@ class IssuedSession(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Shown once; see TokenForm for how it looks."""
+    device: _builtins.str
+    """Of form WEB: what the device is known by when somebody signs in on it again, see SignInRequest.devices. A client
+    keeps one for each value of its first 20 digits. Opaque: 84 hex digits.
+    """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When it ends unless used before."""
@@ -238,10 +245,11 @@ class IssuedSession(_message.Message):
         token: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         account: _accounts_pb2.Account | None = ...,
+        device: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "expire_time", b"expire_time", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "device", b"device", "expire_time", b"expire_time", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -387,6 +395,7 @@ class SignInRequest(_message.Message):
     FORM_FIELD_NUMBER: _builtins.int
     SINGLE_STEP_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
     login: _builtins.str
     """Address or user name."""
     password: _builtins.str
@@ -409,6 +418,12 @@ class SignInRequest(_message.Message):
     def proof(self) -> Global___ProofOfWork:
         """Of a hosted form."""
 
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the client has kept of IssuedSession.device and the like, newest first; at most 5 are looked at. Wrong
+        passwords of strangers do not count where one is the account's.
+        """
+
     def __init__(
         self,
         *,
@@ -420,10 +435,11 @@ class SignInRequest(_message.Message):
         form: _forms_pb2.TokenForm.ValueType = ...,
         single_step: _builtins.bool = ...,
         proof: Global___ProofOfWork | None = ...,
+        devices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "pkce", b"pkce", "proof", b"proof"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "form", b"form", "login", b"login", "password", b"password", "pkce", b"pkce", "project", b"project", "proof", b"proof", "single_step", b"single_step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "devices", b"devices", "form", b"form", "login", b"login", "password", b"password", "pkce", b"pkce", "project", b"project", "proof", b"proof", "single_step", b"single_step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -617,12 +633,17 @@ class CompletePasswordResetResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    DEVICE_FIELD_NUMBER: _builtins.int
+    device: _builtins.str
+    """See IssuedSession.device."""
     def __init__(
         self,
+        *,
+        device: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
