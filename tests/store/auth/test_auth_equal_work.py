@@ -60,6 +60,7 @@ class House:
     sign_in: SignIn
     sign_up: SignUp
     recovery: Recovery
+    wait_seconds: float | None = None  # that the last call was told
 
     async def cost(self, call: Any) -> tuple[list[str], list[str], int, Reason | None]:
         """Make a call; return its statements, scripts, hashes and the reason it failed for."""
@@ -71,7 +72,7 @@ class House:
         try:
             await call
         except GatepostError as error:
-            reason = error.reason
+            reason, self.wait_seconds = error.reason, error.retry_after_seconds
         return [_shape(each) for each in self.statements], list(self.valkey.scripts), self.hashing.hashes, reason
 
 
@@ -194,10 +195,13 @@ async def test_too_many_failed_sign_ins_cost_the_same_and_wait_as_long_whoever_t
     reasons = []
     for number in range(PATIENCE.most + 2):
         costs = {}
+        waits = set()
         for who in ("known", "disabled", "unknown"):
             call = house.sign_in(asking, login=people[who], password="wrong password", devices=devices)
             costs[who] = await house.cost(call)
+            waits.add(house.wait_seconds)
         assert {who: cost for who, cost in costs.items() if cost != costs["known"]} == {}, number
+        assert len(waits) == 1
         reasons.append(costs["known"][3])
         if number >= PATIENCE.free:
             house.engines.clock.advance(timedelta(seconds=PATIENCE.longest_wait_seconds))
