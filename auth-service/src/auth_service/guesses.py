@@ -47,7 +47,7 @@ if over >= 0 then
   wait = math.min(tonumber(ARGV[5]) * 2 ^ over, tonumber(ARGV[3]))
   redis.call('HSET', KEYS[1], 'wait', string.format('%.0f', tonumber(ARGV[1]) + wait))
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[6]) * n / tonumber(ARGV[2])))
 return {{0, n}}
 """)
 _RIGHT = Script(f"{_LOOK} redis.call('DEL', KEYS[1]) return {{0, 0}}")
@@ -70,7 +70,8 @@ class Patience:
         first_wait_seconds: That wait; each further wrong one doubles it.
         longest_wait_seconds: It grows no longer.
         most: After so many none is tried any more.
-        kept_seconds: How long they are remembered after the last one.
+        kept_seconds: How long so many are remembered after the last one. Fewer are for less long in proportion, which
+            lets nobody guess faster, and nobody fill Valkey by trying logins once.
     """
 
     free: int

@@ -93,7 +93,9 @@ class AuthSettings(SharedSettings):
         100, ge=1, description="Wrong passwords in a row that lock an account's password for unknown devices."
     )
     sign_in_failure_memory_seconds: int = Field(
-        30 * _DAY, ge=1, description="How long wrong passwords in a row are remembered after the last one."
+        30 * _DAY,
+        ge=1,
+        description="How long that many are remembered after the last one; fewer for less long in proportion.",
     )
     sign_in_failures_per_address: int = Field(300, ge=1, description="Wrong passwords per client address and window.")
     sign_in_failures_per_app: int = Field(3000, ge=1, description="Wrong passwords per app and window.")

@@ -133,14 +133,12 @@ async def test_the_hundredth_in_a_row_locks_the_password_whatever_time_has_passe
     assert await told(engines, account) == ["account.throttle", "account.lock"]
 
 
-async def test_wrong_guesses_are_forgotten_only_long_after_the_last_one(engines: Engines) -> None:
-    guesses = engines.patient(replace(PATIENCE, free=3, kept_seconds=1))
-    guess = Guess(f"login:{uuid4()}")
-    await guesses.wrong(guess, engines.audit.event("account.sign_in"))
-    key = next(iter(await engines.valkey.command("KEYS", "gatepost:{guesses:*")))
-    assert 0 < await engines.valkey.command("PTTL", key) <= 1000
-    await engines.guesses.wrong(guess, engines.audit.event("account.sign_in"))
-    assert await engines.valkey.command("PTTL", key) > 29 * 86_400_000
+async def test_the_more_wrong_guesses_the_longer_they_are_remembered(engines: Engines) -> None:
+    guess, share = Guess(f"login:{uuid4()}"), PATIENCE.kept_seconds * 1000 // PATIENCE.most
+    for number in range(1, PATIENCE.free + 1):
+        await wrong(engines, guess)
+        (key,) = await engines.valkey.command("KEYS", "gatepost:{guesses:*")
+        assert 0 <= number * share - await engines.valkey.command("PTTL", key) < 60_000
 
 
 async def test_a_known_device_has_its_own_count_and_takes_the_lock_back(engines: Engines, refused: Refused) -> None:
