@@ -143,7 +143,7 @@ class ProofOfWork:
         if not _worked(given, body[10]):
             if age < self._terms.wait_seconds:
                 return False
-            await self._limiter.take(self._terms.waits, of_address(current().client_address))
+            await self._limiter.take((self._terms.waits, of_address(current().client_address)))
         return bool(await self._valkey.run(_SPEND, _spent(body), current().request_id, LIFETIME_SECONDS * 1000))
 
     def _mac(self, body: bytes, project: str) -> bytes:
