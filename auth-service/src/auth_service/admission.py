@@ -46,6 +46,11 @@ class Admission:
         self._devices = devices
         self._clock = clock
 
+    @property
+    def key_id(self) -> int:
+        """The key that codes and sessions are made with now. See `Entry.key_id`."""
+        return self._codes.key_id
+
     async def admit(self, entry: Entry, account: Account, event: Event) -> SignInStep:
         """Append the event and return the code or the session: both, or neither is there for anybody.
 
@@ -57,7 +62,7 @@ class Admission:
                 await audit.insert(connection, event)
                 return await self.finish(connection, entry, account)
         # The code first: without it nothing has happened that could be said, and until it is said nobody knows it.
-        code = await self._codes.issue(account, entry.app, entry.pkce, self._clock.now())
+        code = await self._codes.issue(account, entry.app, entry.pkce, self._clock.now(), key_id=entry.key_id)
         await self._entrance.append(event)
         return SignInStep(entry.project.sign_in_policy, code=code)
 
@@ -73,11 +78,11 @@ class Admission:
             account = replace(account, language=language)
         policy = entry.project.sign_in_policy
         if entry.app is None:
-            session = await self._sessions.open(connection, account, entry.form)
+            session = await self._sessions.open(connection, account, entry.form, entry.key_id)
             if entry.form is TokenForm.WEB:
                 session = replace(session, device=self._devices.issue(account.id, account.security_version))
             return SignInStep(policy, session=session)
-        code = await self._codes.issue(account, entry.app, entry.pkce, self._clock.now())
+        code = await self._codes.issue(account, entry.app, entry.pkce, self._clock.now(), key_id=entry.key_id)
         return SignInStep(policy, code=code)
 
 

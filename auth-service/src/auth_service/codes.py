@@ -69,6 +69,11 @@ class Codes:
         self._keys = keys
         self._milliseconds = seconds * 1000
 
+    @property
+    def key_id(self) -> int:
+        """The key that codes are made with now; whoever takes it before a check issues nothing that outlives it."""
+        return self._keys.active_id
+
     async def issue(
         self,
         account: Account,
@@ -80,6 +85,7 @@ class Codes:
         *,
         form: TokenForm = TokenForm.PAIR,
         redirect_url: str = "",
+        key_id: int = 0,
     ) -> str:
         """Return a new code for an app: 64 lower-case hex digits for SINGLE, else 32.
 
@@ -92,6 +98,7 @@ class Codes:
             grant_id: On the strength of which grant; it is good while that lives.
             form: What it is exchanged for; one that apps can have.
             redirect_url: Where it is sent to; empty for none.
+            key_id: The key that it ends with; 0 for the one in use.
         """
         code = secrets.token_hex(_CODE_BYTES[form])
         data = {
@@ -102,7 +109,7 @@ class Codes:
             "authenticated_at": authenticated_at.timestamp(),
             "grant_id": str(grant_id) if grant_id else None,
             "redirect_url": redirect_url,
-            "key_id": self._keys.active_id,
+            "key_id": key_id or self._keys.active_id,
         }
         await self._valkey.run(_ISSUE, _key(digest(code)), _holder(app, form), json.dumps(data), self._milliseconds)
         return code

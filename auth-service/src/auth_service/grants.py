@@ -124,6 +124,7 @@ class Grants:
         redirect_url: str,
     ) -> str:
         """Issue a code for scopes that a grant covers. See GrantService.IssueCode for errors."""
+        key_id = self._codes.key_id  # taken before the check: the code ends with the session that it stands on
         session, account = await self._sessions.authenticate(access_token, form)
         app = await self._app_of(account, client_id)
         proof = pkce.check(app, challenge, challenge_method)
@@ -143,6 +144,7 @@ class Grants:
             grant.id,
             form=issue,
             redirect_url=redirect_url,
+            key_id=key_id,
         )
 
     def _covers(self, grant: Grant | None, app: App, scopes: Sequence[str]) -> bool:

@@ -189,7 +189,7 @@ class KeyKeeper:
         pause = self._ring.read_at + _AGAIN_SECONDS - monotonic()
         if pause > 0:
             await asyncio.sleep(pause)
-        with bound(CallContext(work="keys")):
+        with bound(CallContext(work="key lookup")):
             try:
                 await self.refresh()
             except ValueError as exc:  # those that can be opened are on the ring

@@ -282,6 +282,7 @@ class Entry:
     app: App | None
     form: TokenForm
     pkce: Pkce | None = None
+    key_id: int = 0  # what is opened ends with this key; 0: with the one in use by then
 
 
 @dataclass(frozen=True, slots=True)

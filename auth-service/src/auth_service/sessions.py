@@ -88,14 +88,16 @@ class Sessions:
         session = await self._touched(found.session)
         return Bearer(session, found.account, session.expires_at)
 
-    async def open(self, connection: Connection, account: Account, form: TokenForm) -> IssuedSession:
+    async def open(self, connection: Connection, account: Account, form: TokenForm, key_id: int = 0) -> IssuedSession:
         """Open a session without an app for somebody who has just proven who he is, in the caller's transaction.
+
+        It ends with the key `key_id`, 0 for the one in use.
 
         Raises:
             GatepostError: CONFLICT if the account has changed meanwhile.
         """
         now = self._clock.now()
-        session = self.new(account.id, account.security_version, form, now, now)
+        session = self.new(account.id, account.security_version, form, now, now, key_id=key_id)
         key = token_forms.new_key(form)
         await self._arrivals.announce(connection, account, form)
         opening = Opening(session, self._audit.event("session.create", account=account), key_hash=digest(key))

@@ -50,25 +50,26 @@ class Verification:
 
     async def __call__(self, purpose: Purpose, handle: str, code: str) -> SignInStep:
         """Answer a challenge and let in whoever asked for it. See SignInService.VerifyChallenge."""
+        key_id = self._admission.key_id  # taken before the claim: what is let in ends with the key it was claimed by
         claim = await self._challenges.claim(purpose, handle, code)
         try:
-            return await self._complete(claim)
+            return await self._complete(claim, key_id)
         except (GatepostError, CancelledError) as error:
             if not isinstance(error, GatepostError) or error.reason is not Reason.CHALLENGE_FAILED:
                 await self._challenges.release(claim)
             raise
 
-    async def _complete(self, claim: Claim) -> SignInStep:
+    async def _complete(self, claim: Claim, key_id: int) -> SignInStep:
         data = claim.data
         if data.get("dialect", current().dialect) != current().dialect:  # absent in those of the release before
             raise GatepostError(Reason.CHALLENGE_FAILED)  # this caller could do nothing with what it would get
         account_id = UUID(data["account_id"])
-        entry = await self._entry(data)
+        entry = await self._entry(data, key_id)
         if data["registration"]:
             return await self._enrol(entry, account_id, keep_secrets=data["keep_password"])
         return await self._admit(entry, account_id, data["security_version"])
 
-    async def _entry(self, data: dict[str, Any]) -> Entry:
+    async def _entry(self, data: dict[str, Any], key_id: int) -> Entry:
         """Return who asked, if he still may.
 
         Raises:
@@ -86,7 +87,7 @@ class Verification:
         tell_status_mode(app.status_mode if app else "", project.status_modes)
         check_dialect(project.dialects)
         proof = Pkce(**data["pkce"]) if data["pkce"] else None
-        return Entry(project, app, TokenForm(data.get("form", TokenForm.PAIR)), proof)
+        return Entry(project, app, TokenForm(data.get("form", TokenForm.PAIR)), proof, key_id)
 
     async def _admit(self, entry: Entry, account_id: UUID, security_version: int) -> SignInStep:
         account = await self._entrance.account(account_id)

@@ -30,3 +30,14 @@ def test_half_of_facebook_is_refused(said: dict[str, Any]) -> None:
 def test_a_base_of_links_is_an_address_without_query(name: str, url: str) -> None:
     with pytest.raises(ValidationError):
         AuthSettings(**NEEDED | {name: url})
+
+
+def test_several_master_keys_are_told_apart() -> None:
+    first, second = "a" * 32, "b" * 40
+    assert AuthSettings(**NEEDED | {"master_key": f"{first}, {second}"}).read_master_keys() == [first, second]
+
+
+@pytest.mark.parametrize("key", ["", "a" * 31, f"{'a' * 32},", f"{'a' * 32},short"])
+def test_a_master_key_that_is_too_short_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="32 characters"):
+        AuthSettings(**NEEDED | {"master_key": key})
