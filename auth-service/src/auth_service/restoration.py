@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from auth_service.store import audit
 from auth_service.store import restoration as store
 from auth_service.store.audit import Event
 from auth_service.store.restoration import KeptAccount, KeptApp
@@ -129,6 +130,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     now = clock.now()
     heard, accounts, apps, keys = await _hear(connection, lines)
     await store.number_events(connection)
+    await audit.insert(connection, _restored(now))
     ended = await store.end_sessions(connection, now)
     deleted = await store.delete_accounts(connection, sorted(heard.deleted), now)
     await store.put_accounts(connection, accounts, now)
@@ -211,6 +213,10 @@ def _documents(lines: Iterable[str]) -> Iterator[Document]:
         if not isinstance(document, dict):
             raise ValueError(f"line {number} of the history is no JSON object")  # noqa: TRY004 it is the value
         yield document
+
+
+def _restored(now: datetime) -> Event:
+    return Event(0, now, "installation.restore", "success", "service:cli", None, "", "", "", "")
 
 
 def _event(event: Event) -> Document:
