@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run native-hash install test check lint format types architecture contract docs docs-write bench lock messages proto clean
+.PHONY: help run native-hash install test faults check lint format types architecture contract docs docs-write bench lock messages proto clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ install: $(VENV)/dev.stamp  ## Make .venv with everything, tools included
 
 test: $(VENV)/dev.stamp  ## Run the whole test suite (TESTS=tests/unit for a part)
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(TESTS)
+
+faults: $(VENV)/dev.stamp  ## Half an hour and more of killed, stopped and cut off processes; reports in docs/reports
+	GATEPOST_FAULTS=full $(BIN)/python -m pytest -n 0 tests/faults
 
 check: lint types architecture contract docs test  ## What CI runs: every check, then the tests
 
