@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from conftest import GatepostStack
 from dialects.ihopr_client import App
 from dialects.redirect_client import REDIRECT_URL
 from dialects.vorgid_client import USER
+from faults.fault_proxy import FaultProxy
 from faults.history_client import Client, opened
 from faults.history_events import Event, Rules, Violation
 from faults.history_model import violations
@@ -26,6 +27,7 @@ from faults.nemesis import Fault, Nemesis
 from gatepost_cli import operate, services
 
 REPLAY_SECONDS = 4
+_PAUSE_SECONDS = (1.0, 4.0)  # between two faults
 SETTINGS = {
     "GATEPOST_REFRESH_REPLAY_SECONDS": str(REPLAY_SECONDS),
     "GATEPOST_SIGN_IN_FAILURES_PER_ACCOUNT": "1000000",
@@ -88,12 +90,12 @@ async def run(
     seconds: float,
     seed: int,
     dose: Dose,
-    pause: tuple[float, float] = (1.0, 4.0),
+    proxies: Mapping[str, FaultProxy] | None = None,
 ) -> Found:
     """Let everybody work for a while, then judge."""
     rules = Rules(replay=REPLAY_SECONDS)
     folder = _folder(stack)
-    nemesis = Nemesis(folder, Random(seed))  # noqa: S311  chooses what a test does
+    nemesis = Nemesis(folder, Random(seed), proxies)  # noqa: S311  chooses what a test does
     random = Random(seed + 1)  # noqa: S311
     start = time.monotonic()
     async with opened() as session, operate.opened(services.locate(folder)) as rpc:
@@ -104,7 +106,7 @@ async def run(
         )
         async with asyncio.TaskGroup() as together:
             together.create_task(workers.work(start + seconds))
-            together.create_task(nemesis.work(start + seconds, pause))
+            together.create_task(nemesis.work(start + seconds, _PAUSE_SECONDS))
         await nemesis.back(set())
         await workers.settle()
     histories = [person.events for person in workers.past]

@@ -1,4 +1,4 @@
-"""Kills, stops and restarts what a running stack consists of, at random but by a seed, and takes the time of recovery.
+"""Kills, stops, restarts and cuts off what a running stack consists of, by a seed, and takes the time of recovery.
 
 Only processes that the stack's own state names are touched, by process id.
 """
@@ -7,21 +7,24 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import psutil
+from faults.fault_proxy import BLACK_HOLE, LOST_ANSWERS, LOST_REQUESTS, PASS, REFUSE, RESET, FaultProxy, latency
 
 from gatepost_cli import probes, state
 from gatepost_cli.data_dir import locate
 from gatepost_cli.state import RunningProcess, State
 
 BACK_SECONDS = 90
+_CUT_SHARE = 0.7  # of the faults, where something can be cut off
 _POLL_SECONDS = 0.1
 _PAUSE_SECONDS = (0.2, 3.0)
+_CUTS = (RESET, REFUSE, BLACK_HOLE, LOST_ANSWERS, LOST_REQUESTS, latency(0.3, 0.3))
 _SERVICES = ("gateway", "auth-service", "user-service", "notify-service")
 _STORAGE = ("postgres", "valkey")
 
@@ -51,13 +54,21 @@ class Nemesis:
     Args:
         folder: The stack's data folder.
         random: Chooses.
+        proxies: What can be cut off, by what is behind it.
         clock: Seconds that only go forward.
     """
 
-    def __init__(self, folder: Path, random: Random, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        random: Random,
+        proxies: Mapping[str, FaultProxy] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.faults: list[Fault] = []
         self._folder = folder
         self._random = random
+        self._proxies = dict(proxies or {})
         self._clock = clock
 
     async def work(self, until: float, pause: tuple[float, float]) -> None:
@@ -68,6 +79,14 @@ class Nemesis:
 
     async def once(self) -> Fault:
         """Do one fault and wait until everything is ready again."""
+        if self._proxies and self._random.random() < _CUT_SHARE:
+            fault = await self._cut()
+        else:
+            fault = await self._hurt()
+        self.faults.append(fault)
+        return fault
+
+    async def _hurt(self) -> Fault:
         kind = self._random.choices(("kill", "kill both", "restart", "pause"), (5, 2, 3, 4))[0]
         processes = [each for each in self._state().processes if each.pid is not None]
         chosen = [self._choose(processes, (*_SERVICES, *_STORAGE) if kind != "restart" else _SERVICES)]
@@ -83,9 +102,19 @@ class Nemesis:
         gone = {each.pid for each in chosen if kind != "pause"}
         await self.back(gone)
         names = "+".join(f"{each.name}.{each.index}" for each in chosen)
-        fault = Fault(kind, names, start, lasted, self._clock() - start - lasted)
-        self.faults.append(fault)
-        return fault
+        return Fault(kind, names, start, lasted, self._clock() - start - lasted)
+
+    async def _cut(self) -> Fault:
+        name, how = self._random.choice(sorted(self._proxies)), self._random.choice(_CUTS)
+        start = self._clock()
+        await self._proxies[name].switch(how)
+        try:
+            await asyncio.sleep(self._random.uniform(*_PAUSE_SECONDS))
+        finally:
+            await self._proxies[name].switch(PASS)
+        lasted = self._clock() - start
+        await self.back(set())
+        return Fault(how.name, name, start, lasted, self._clock() - start - lasted)
 
     def kill(self, *targets: tuple[str, int]) -> set[int | None]:
         """Kill processes by name and index; return their ids."""
