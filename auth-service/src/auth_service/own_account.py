@@ -105,10 +105,15 @@ class OwnAccount:
         now = self._clock.now()
         if not names:  # nothing of his account: it is as it was when he proved who he is
             return Changed(account, tuple(await self._update_profile(account, changes)), now)
-        async with self._database.transaction() as connection:
-            await self._apply(connection, session, account, _Checked(role, username, encoded), now)
-            names += await self._update_profile(account, changes)
-            fresh = await accounts.fetch(connection, account.id)
+        try:
+            async with self._database.transaction() as connection:
+                await self._apply(connection, session, account, _Checked(role, username, encoded), now)
+                names += await self._update_profile(account, changes)
+                fresh = await accounts.fetch(connection, account.id)
+        except GatepostError as error:
+            if error.reason is Reason.CONFLICT:  # perhaps this session has just been ended; if not, he may try again
+                await self._sessions.authenticate(access_token, form)
+            raise
         device = self._devices.issue(account.id, account.security_version + 1) if encoded is not None else ""
         return Changed(fresh or account, tuple(names), now, device)
 
@@ -152,12 +157,11 @@ class OwnAccount:
     ) -> None:
         if new.password_hash is not None:
             if not await accounts.bump_security_version(connection, account.id, account.security_version, now):
-                raise GatepostError(Reason.TOKEN_INVALID)  # his other sessions have just been ended, this one too
+                raise GatepostError(Reason.CONFLICT, retry_after_seconds=1)
             await accounts.put_password(connection, account.id, new.password_hash, now)
             await session_store.carry_over(connection, session.id, account.security_version + 1, now)
-            await self._limiter.take(
-                (self._mails, f"password:{account.id}")
-            )  # each is told to whoever reads the address
+            # Each is told to whoever reads the address.
+            await self._limiter.take((self._mails, f"password:{account.id}"))
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.change", account=account)
             await self._guesses.forget(account.id)

@@ -1,5 +1,6 @@
 """What a user changes of himself, and password reset, over RPC."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,32 @@ async def test_a_new_password_keeps_this_session_and_ends_the_others(deployment:
     await refused(client.sign_in(email), Reason.BAD_CREDENTIALS)
     assert (await client.sign_in(email, NEW)).code
     await deployment.mail(email, "password_changed")
+
+
+async def test_new_passwords_at_once_are_set_or_in_conflict_and_their_session_lives(deployment: Deployment) -> None:
+    client = await deployment.client()
+    _, person = await client.person()
+    token = person.tokens.access_token
+    answers = await asyncio.gather(
+        *(update(deployment, token, password=f"{NEW} {number}") for number in range(10)), return_exceptions=True
+    )
+    refusals = [answer for answer in answers if isinstance(answer, GatepostError)]
+    assert {error.reason for error in refusals} == {Reason.CONFLICT}
+    assert len(refusals) < len(answers)
+    await client.authenticate(token)
+
+
+async def test_a_new_password_over_a_session_that_another_ends_meanwhile_is_refused_as_dead(
+    deployment: Deployment,
+) -> None:
+    client = await deployment.client()
+    email, first = await client.person()
+    second = await client.exchange((await client.sign_in(email)).code)
+    tokens = [each.tokens.access_token for each in (first, second)]
+    answers = await asyncio.gather(
+        *(update(deployment, token, password=f"{NEW} {token[-5:]}") for token in tokens), return_exceptions=True
+    )
+    assert [answer.reason for answer in answers if isinstance(answer, GatepostError)] == [Reason.TOKEN_INVALID]
 
 
 async def test_a_password_with_the_users_own_data_is_refused(deployment: Deployment, refused: Refused) -> None:

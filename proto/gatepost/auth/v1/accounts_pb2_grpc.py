@@ -157,7 +157,7 @@ class AccountServiceServicer:
     def UpdateOwnAccount(self, request, context):
         """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
         session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-        INVALID_PARAMETER, USERNAME_TAKEN.
+        INVALID_PARAMETER, USERNAME_TAKEN, CONFLICT (another password was set at the same time).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

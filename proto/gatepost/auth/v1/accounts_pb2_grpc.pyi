@@ -50,7 +50,7 @@ class AccountServiceStub:
     UpdateOwnAccount: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOwnAccountRequest, _accounts_pb2.UpdateOwnAccountResponse]
     """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
     session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-    INVALID_PARAMETER, USERNAME_TAKEN.
+    INVALID_PARAMETER, USERNAME_TAKEN, CONFLICT (another password was set at the same time).
     """
     StartEmailChange: _grpc.UnaryUnaryMultiCallable[_accounts_pb2.StartEmailChangeRequest, _accounts_pb2.StartEmailChangeResponse]
     """Mails a code to the address a user wants to move to. An address in use gets the same answer, and its owner a note;
@@ -99,7 +99,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     UpdateOwnAccount: _aio.UnaryUnaryMultiCallable[_accounts_pb2.UpdateOwnAccountRequest, _accounts_pb2.UpdateOwnAccountResponse]  # type: ignore[assignment]
     """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
     session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-    INVALID_PARAMETER, USERNAME_TAKEN.
+    INVALID_PARAMETER, USERNAME_TAKEN, CONFLICT (another password was set at the same time).
     """
     StartEmailChange: _aio.UnaryUnaryMultiCallable[_accounts_pb2.StartEmailChangeRequest, _accounts_pb2.StartEmailChangeResponse]  # type: ignore[assignment]
     """Mails a code to the address a user wants to move to. An address in use gets the same answer, and its owner a note;
@@ -187,7 +187,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_accounts_pb2.UpdateOwnAccountResponse, _abc.Awaitable[_accounts_pb2.UpdateOwnAccountResponse]]:
         """Changes what a user may change of himself, on his access token: all or nothing. A new password ends every other
         session. Errors: TOKEN_INVALID, TOKEN_EXPIRED, ROLE_FORBIDDEN, ROLE_UNKNOWN, WEAK_PASSWORD, REAUTH_REQUIRED,
-        INVALID_PARAMETER, USERNAME_TAKEN.
+        INVALID_PARAMETER, USERNAME_TAKEN, CONFLICT (another password was set at the same time).
         """
 
     @_abc_1.abstractmethod
