@@ -53,7 +53,7 @@ class Operator:
     async def find(self, person: Person) -> str:
         """Return the id of an account; empty if it is not there, or nobody answers."""
         ref = AccountRef(email=EmailRef(project=self.project, email=person.emails[0]))
-        said = await _ask(self.rpc.accounts.GetAccount(GetAccountRequest(account=ref)))
+        said = await asked(self.rpc.accounts.GetAccount(GetAccountRequest(account=ref)))
         return str(said.body.account.user_id) if said.ok else ""
 
     async def give_role(self, person: Person) -> None:
@@ -61,7 +61,7 @@ class Operator:
         role = next(person.roles, "")
         if role:
             start = time.monotonic()
-            said = await _ask(self.rpc.accounts.SetRole(SetRoleRequest(account=_ref(person), role=role)))
+            said = await asked(self.rpc.accounts.SetRole(SetRoleRequest(account=_ref(person), role=role)))
             person.note("operator-role", start, said, writes={"role": role})
 
     async def close_and_open(self, person: Person) -> None:
@@ -78,20 +78,20 @@ class Operator:
     async def end_all(self, person: Person) -> None:
         """End every session."""
         start = time.monotonic()
-        said = await _ask(self.rpc.tokens.EndAllSessions(EndAllSessionsRequest(account=_ref(person))))
+        said = await asked(self.rpc.tokens.EndAllSessions(EndAllSessionsRequest(account=_ref(person))))
         person.note("operator-end-all", start, said, ends=EVERY)
 
     async def delete(self, person: Person) -> Said:
         """Delete the account."""
         async with person.operated:
             start = time.monotonic()
-            said = await _ask(self.rpc.accounts.DeleteAccount(DeleteAccountRequest(account=_ref(person))))
+            said = await asked(self.rpc.accounts.DeleteAccount(DeleteAccountRequest(account=_ref(person))))
             return person.note("delete", start, said, writes={"state": "deleted"}, ends=EVERY)
 
     async def _set_state(self, person: Person, state: str) -> Said:
         start = time.monotonic()
         request = SetAccountStateRequest(account=_ref(person), state=_STATES[state])
-        said = await _ask(self.rpc.accounts.SetAccountState(request))
+        said = await asked(self.rpc.accounts.SetAccountState(request))
         # One that is active already is left as it is, so that enabling does not always end what there is.
         ends = EVERY if state == "disabled" else ""
         return person.note(f"operator-{state}", start, said, writes={"state": state}, ends=ends, may_end=EVERY)
@@ -101,7 +101,8 @@ def _ref(person: Person) -> AccountRef:
     return AccountRef(user_id=person.id)
 
 
-async def _ask(call: Awaitable[Any]) -> Said:
+async def asked(call: Awaitable[Any]) -> Said:
+    """Return what an RPC came to; `body` is its answer."""
     try:
         with bound(CallContext(request_id=str(uuid4()))):
             async with asyncio.timeout(_ANSWER_SECONDS):

@@ -1,0 +1,421 @@
+"""Everything that takes more than one step, as a client does it that tries again when it is not answered.
+
+A flow begins with `start`, which is not disturbed. `go` may be repeated after a refusal, unless it is `done`: then it
+had happened, and the answer was lost. In the end it is done, and the person is `whole`.
+"""
+
+import base64
+from typing import Protocol
+from uuid import uuid4
+
+from dialects.ihopr_client import PASSWORD, App, new_email
+from dialects.redirect_client import REDIRECT_URL, Browser, Page
+from dialects.vorgid_client import AUTHORIZE, EDIT_PERSONAL, EDIT_PHONE, sign
+from drawn import plain
+from faults.crash_world import FIRST_NAME, RefusedError, World
+from faults.history_client import LOST
+
+from gatepost.auth.v1.accounts_pb2 import AccountRef, AccountState, DeleteAccountRequest, EmailRef
+
+_SHOWN = 200
+_PNG = base64.b64encode(plain()).decode()
+_CHALLENGES = {
+    "otp": ("otp-code", "otp_code", "otp_token", "sign_in_code"),
+    "two-step": ("two-step-auth-code", "two_step_auth_code", "two_step_auth_token", "two_step_code"),
+}
+
+
+class Flow(Protocol):
+    """Something that somebody does."""
+
+    email: str
+    """Whose account it is about, in the end."""
+
+    def app(self, world: World) -> App:
+        """Return an app of the project it happens in."""
+
+    async def start(self, world: World) -> None:
+        """Make who does it."""
+
+    async def go(self, world: World) -> None:
+        """Do it; raises RefusedError."""
+
+    async def done(self, world: World) -> bool:
+        """Say whether it has happened."""
+
+
+class _OfPolicy:
+    """What is done over the iHopr dialect."""
+
+    email = ""
+    policy = "none"
+    password = PASSWORD
+
+    def app(self, world: World) -> App:
+        return world.apps[self.policy]
+
+    async def start(self, world: World) -> None:
+        self.email = await world.make(self.app(world))
+
+    async def sign_in(self, world: World) -> str:
+        """Sign in; return an access token, and keep the refresh token."""
+        app, code = self.app(world), ""
+        login = {"email": self.email, "password": self.password}
+        if self.policy == "none":
+            code = (await world.post(app, "login", **login))["code"]
+        else:
+            path, word, handle, template = _CHALLENGES[self.policy]
+            seen = await world.count(self.email, template)
+            opened = await world.post(app, "login", **login)
+            code = await self.answer(world, path, {word: "", handle: opened[handle]}, template, seen)
+        tokens = await world.post(app, "api-tauth-token", code=code)
+        self.refresh = tokens["refresh_token"]
+        return str(tokens["access_token"])
+
+    async def answer(self, world: World, path: str, body: dict[str, str], template: str, seen: int) -> str:
+        """Answer a challenge with the mailed code; return the code for tokens."""
+        mailed = (await world.mailed(self.email, template, seen))["code"]
+        filled = {name: value or mailed for name, value in body.items()}
+        return str((await world.insist(lambda: world.client.call("POST", path, filled)))["code"])
+
+
+class SignUp(_OfPolicy):
+    """Signing up."""
+
+    async def start(self, world: World) -> None:  # noqa: ARG002  somebody new
+        self.email = new_email()
+
+    async def go(self, world: World) -> None:
+        body = {"email": self.email, "password": PASSWORD, "first_name": FIRST_NAME, "last_name": "Lee"}
+        seen = await world.count(self.email, "sign_up_code")
+        answer = await world.post(self.app(world), "signup", **body, mobile_number="1")
+        if self.policy != "none":
+            path, word, handle, _ = _CHALLENGES[self.policy]
+            await self.answer(world, path, {word: "", handle: answer[handle]}, "sign_up_code", seen)
+
+    async def done(self, world: World) -> bool:
+        return await world.account(self.app(world), self.email) is not None
+
+
+class SignUpByCode(SignUp):
+    policy = "otp"
+
+
+class SignUpInTwoSteps(SignUp):
+    policy = "two-step"
+
+
+class SignIn(_OfPolicy):
+    """Signing in, and reading one's account."""
+
+    entered = False
+
+    async def go(self, world: World) -> None:
+        token = await self.sign_in(world)
+        user = (await world.with_token("GET", "user", token))["user"]
+        assert user["email"] == self.email
+        self.entered = True
+
+    async def done(self, world: World) -> bool:  # noqa: ARG002  `go` has seen it
+        return self.entered
+
+
+class SignInByCode(SignIn):
+    policy = "otp"
+
+
+class SignInInTwoSteps(SignIn):
+    policy = "two-step"
+
+
+class _WithToken(_OfPolicy):
+    async def start(self, world: World) -> None:
+        await super().start(world)
+        self.token = await self.sign_in(world)
+
+
+class Refresh(_WithToken):
+    """Refreshing: within the window the same token gives the same successor, so no session is lost."""
+
+    refreshed = False
+
+    async def go(self, world: World) -> None:
+        try:
+            tokens = await world.post(self.app(world), "refresh-token", refresh_token=self.refresh)
+        except RefusedError as error:
+            raise AssertionError("the session is lost") from error
+        assert (await world.with_token("GET", "user", tokens["access_token"]))["user"]
+        self.refreshed = True
+
+    async def done(self, world: World) -> bool:  # noqa: ARG002  `go` has seen it
+        return self.refreshed
+
+
+class LogOut(_WithToken):
+    async def go(self, world: World) -> None:
+        await world.with_token("POST", "logout", self.token)
+
+    async def done(self, world: World) -> bool:
+        try:
+            await world.with_token("GET", "user", self.token)
+        except RefusedError:
+            return True
+        return False
+
+
+class NewPassword(_WithToken):
+    async def go(self, world: World) -> None:
+        self.password = f"tunnel {uuid4()}"
+        await world.with_token("PUT", "user/update", self.token, {"password": self.password})
+
+    async def done(self, world: World) -> bool:
+        try:
+            await world.post(self.app(world), "login", email=self.email, password=self.password)
+        except RefusedError:
+            return False
+        return True
+
+
+class Reset(NewPassword):
+    async def start(self, world: World) -> None:
+        self.email = await world.make(self.app(world))
+
+    async def go(self, world: World) -> None:
+        seen = await world.count(self.email, "reset_code")
+        opened = await world.post(self.app(world), "send-reset-password-code", email=self.email)
+        code = (await world.mailed(self.email, "reset_code", seen))["code"]
+        self.password = f"tunnel {uuid4()}"
+        body = {"reset_password_code": code, "reset_password_token": opened["reset_password_token"]}
+        await world.insist(lambda: world.client.call("POST", "reset-password", body | {"password": self.password}))
+
+
+class NewName(_WithToken):
+    async def go(self, world: World) -> None:
+        await world.with_token("PUT", "user/update", self.token, {"last_name": "Lovelace", "mobile_number": "123"})
+
+    async def done(self, world: World) -> bool:
+        profile = await world.profile(self.app(world), self.email)
+        return (profile.last_name, profile.phone) == ("Lovelace", "123")
+
+
+class NewRole(_WithToken):
+    async def go(self, world: World) -> None:
+        await world.with_token("PUT", "user/update/role", self.token, {"role": "editor"})
+
+    async def done(self, world: World) -> bool:
+        account = await world.account(self.app(world), self.email)
+        return account is not None and account.role == "editor"
+
+
+class Deletion(_OfPolicy):
+    """An operator deletes; there is nobody left to be whole."""
+
+    async def go(self, world: World) -> None:
+        ref = AccountRef(email=EmailRef(project=self.app(world).project, email=self.email))
+        await world.operate(lambda: world.rpc.accounts.DeleteAccount(DeleteAccountRequest(account=ref)))
+
+    async def done(self, world: World) -> bool:
+        return await world.account(self.app(world), self.email) is None
+
+
+class _AtPages:
+    """What is done in a browser."""
+
+    email = ""
+    password = PASSWORD
+
+    def app(self, world: World) -> App:
+        return world.site.app
+
+    async def start(self, world: World) -> None:
+        self.email = await world.make(self.app(world))
+        self.browser = Browser(world.client.session, world.client.url)
+        await self.sign_in(world)
+
+    async def sign_in(self, world: World) -> None:
+        page: Page = await world.page(self.browser, "/sign-in")
+        await world.page(self.browser, "/sign-in", {"csrf": page.csrf, "email": self.email, "password": PASSWORD})
+
+    async def send(self, world: World, path: str, at: str = "/account", **fields: str) -> Page:
+        """Send a form that a page shows."""
+        csrf = (await world.page(self.browser, at)).csrf
+        sent: Page = await world.page(self.browser, path, {"csrf": csrf, **fields})
+        return sent
+
+    async def press(self, world: World, path: str, email: str, template: str) -> None:
+        """Follow a mailed link and press its button."""
+        token = (await world.mailed(email, template))["link"].rpartition("=")[2]
+        page: Page = await world.page(self.browser, path, token=token)
+        await world.page(self.browser, path, {"csrf": page.csrf, "token": token})
+
+    async def move(self, world: World) -> None:
+        """Move to another address."""
+        to = new_email()
+        await self.send(world, "/account/email", email=to)
+        code = (await world.mailed(to, "email_change_code"))["code"]
+        self.email, self.before = to, self.email
+        await self.send(world, "/account/email/code", code=code)
+
+
+class Move(_AtPages):
+    """Another e-mail address."""
+
+    async def go(self, world: World) -> None:
+        if await world.account(self.app(world), self.email) is None:  # begun before, and not done
+            self.email = self.before
+        await self.move(world)
+
+    async def done(self, world: World) -> bool:
+        return await world.account(self.app(world), self.email) is not None
+
+
+class Undo(_AtPages):
+    """The old address again."""
+
+    async def start(self, world: World) -> None:
+        await super().start(world)
+        await self.move(world)
+        self.email, self.moved_to = self.before, self.email
+
+    async def go(self, world: World) -> None:
+        await self.press(world, "/undo-email-change", self.email, "email_changed")
+
+    async def done(self, world: World) -> bool:
+        return await world.account(self.app(world), self.email) is not None
+
+
+class Close(_AtPages):
+    """Closing an account and taking it back."""
+
+    async def go(self, world: World) -> None:
+        account = await world.account(self.app(world), self.email)
+        if account is not None and account.state == AccountState.ACCOUNT_STATE_ACTIVE:
+            try:
+                await self.send(world, "/account/delete", sure="yes")
+            except RefusedError:  # the page after it is that of signing in, which is where the dead are sent too
+                account = await world.account(self.app(world), self.email)
+                assert account is not None
+                assert account.state == AccountState.ACCOUNT_STATE_DISABLED
+        await self.press(world, "/keep-account", self.email, "account_closing")
+
+    async def done(self, world: World) -> bool:
+        account = await world.account(self.app(world), self.email)
+        closed = await world.count(self.email, "account_closing") > 0
+        return closed and account is not None and account.state == AccountState.ACCOUNT_STATE_ACTIVE
+
+
+class Register(_AtPages):
+    """Registering an app: once, however often the form is sent."""
+
+    async def start(self, world: World) -> None:
+        await super().start(world)
+        self.fields = {"name": f"Tea {uuid4()}", "id": str(uuid4())}
+
+    async def go(self, world: World) -> None:
+        csrf = (await world.page(self.browser, "/apps/new")).csrf
+        try:
+            await world.page(self.browser, "/apps/new", {"csrf": csrf, **self.fields})
+        except RefusedError as error:  # what shows the secret is no way on, but a page
+            if error.said.status != _SHOWN:
+                raise
+
+    async def done(self, world: World) -> bool:
+        shown: Page = await world.page(self.browser, "/apps")
+        assert shown.text.count(f">{self.fields['name']}<") <= 1, "registered twice"
+        return self.fields["name"] in shown.text
+
+
+class Consent(_AtPages):
+    """Letting an app in; it gets a token and changes picture and phone."""
+
+    scopes = (EDIT_PERSONAL, EDIT_PHONE)
+    token = ""
+
+    async def token_of(self, world: World) -> str:
+        query = world.vorgid.asked(*self.scopes)
+        target = f"{AUTHORIZE}?{'&'.join(f'{name}={value}' for name, value in query.items())}".replace(" ", "+")
+        page: Page = await world.page(self.browser, target)
+        if page.status == _SHOWN:
+            page = await world.page(self.browser, target, {"csrf": page.csrf, "shown": page.shown, "decision": "allow"})
+        assert page.location.startswith(REDIRECT_URL), page
+        if "code" not in page.parameters:
+            raise RefusedError(LOST)
+        return str((await world.tokens(page.parameters["code"]))["access_token"])
+
+    async def go(self, world: World) -> None:
+        self.token = await self.token_of(world)
+
+    async def done(self, world: World) -> bool:  # noqa: ARG002  `go` has seen it
+        return bool(self.token)
+
+
+class Withdraw(Consent):
+    """Shutting an app out; its token is dead."""
+
+    async def start(self, world: World) -> None:
+        await super().start(world)
+        self.token = await self.token_of(world)
+
+    async def go(self, world: World) -> None:
+        shown: Page = await world.page(self.browser, "/account/apps")
+        path = shown.text.partition("/account/apps/")[2].partition('"')[0]
+        await self.send(world, f"/account/apps/{path}")
+
+    async def done(self, world: World) -> bool:
+        shown: Page = await world.page(self.browser, "/account/apps")
+        return "/revoke" not in shown.text
+
+
+class Picture(Withdraw):
+    """Another picture."""
+
+    async def go(self, world: World) -> None:
+        link = (await world.with_scope("edit-photo", self.token, file=_PNG))["link"]
+        async with world.client.session.get(link) as answer:
+            self.seen = answer.status
+
+    async def done(self, world: World) -> bool:
+        return bool((await world.profile(self.app(world), self.email)).picture)
+
+
+class Phone(Withdraw):
+    """Another phone number."""
+
+    async def start(self, world: World) -> None:
+        await super().start(world)
+        self.number = f"+49170{uuid4().int % 10_000_000:07}"
+
+    async def go(self, world: World) -> None:
+        seen = len(await world.client.mails(self.number))
+        opened = await world.with_scope("edit-phone", self.token, phone=self.number)
+        code = (await world.mailed(self.number, "phone_change_code", seen))["code"]
+        await world.with_scope("edit-phone", self.token, phone=self.number, sign=sign(code, opened["hash_token"]))
+
+    async def done(self, world: World) -> bool:
+        profile = await world.profile(self.app(world), self.email)
+        return profile.phone_verified and self.number in {profile.phone, profile.phone_e164}
+
+
+FLOWS: tuple[type[Flow], ...] = (
+    SignUp,
+    SignUpByCode,
+    SignUpInTwoSteps,
+    SignIn,
+    SignInByCode,
+    SignInInTwoSteps,
+    Refresh,
+    LogOut,
+    NewPassword,
+    Reset,
+    NewName,
+    NewRole,
+    Deletion,
+    Move,
+    Undo,
+    Close,
+    Register,
+    Consent,
+    Withdraw,
+    Picture,
+    Phone,
+)

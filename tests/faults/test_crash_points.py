@@ -1,0 +1,157 @@
+"""A service dies before or after any commit and any effect outside of it; what was under way can be done, or was done.
+
+In each run a few of the points, by a seed; all of them with `GATEPOST_FAULTS=full`, which writes a report into
+docs/reports.
+"""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random, SystemRandom
+
+import pytest
+import pytest_asyncio
+from conftest import GatepostStack
+from faults.crash_flows import FLOWS, Deletion, Flow
+from faults.crash_points import CrashPoints, Point
+from faults.crash_world import FIRST_NAME, RefusedError, World, open_world
+from faults.history_client import opened
+from faults.history_run import SETTINGS
+
+from gatepost_cli import operate, services
+
+SECONDS = 30.0
+TRIES = 6
+PAUSE_SECONDS = 0.5
+REPORTS = Path(__file__).parents[2] / "docs" / "reports"
+
+
+@dataclass
+class Sweep:
+    """What a run came to.
+
+    Attributes:
+        passed: Points that each flow passes, by its name.
+        died: At which of them a service died.
+        missed: Points that were not reached again: what happens in the background is not always the same.
+        broken: What went wrong.
+    """
+
+    passed: dict[str, list[Point]] = field(default_factory=dict)
+    died: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def crashing(
+    make_stack: Callable[..., GatepostStack], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[World, CrashPoints]]:
+    """Yield a stack whose services can be told where to die."""
+    points = CrashPoints(tmp_path_factory.mktemp("crash"))
+    stack = make_stack(**SETTINGS, **points.settings)
+    await asyncio.to_thread(stack.up, "--no-demo")
+    assert stack.data_dir is not None
+    async with opened() as session, operate.opened(services.locate(stack.data_dir)) as rpc:
+        yield await asyncio.to_thread(open_world, stack, session, rpc), points
+
+
+async def test_every_flow_survives_a_crash_at_any_point(
+    crashing: tuple[World, CrashPoints], capsys: pytest.CaptureFixture[str]
+) -> None:
+    world, points = crashing
+    full = os.environ.get("GATEPOST_FAULTS") == "full"
+    seed = int(os.environ.get("GATEPOST_HISTORY_SEED") or SystemRandom().randrange(10**6))
+    sweep = Sweep()
+    for flow in FLOWS:
+        sweep.passed[flow.__name__] = await undisturbed(world, points, flow())
+    chosen = [(flow, point) for flow in FLOWS for point in sweep.passed[flow.__name__]]
+    if not full:  # a letter whose deliverer dies is tried again only when its lease has run out
+        chosen = [(flow, point) for flow, point in chosen if "delivery" not in point.name]
+    Random(seed).shuffle(chosen)  # noqa: S311  chooses what a test does
+    until = time.monotonic() + SECONDS
+    for flow, point in chosen:
+        if not full and time.monotonic() > until:
+            break
+        try:
+            died = await survived(world, points, flow(), point)
+        except (AssertionError, RefusedError, TimeoutError) as error:
+            sweep.broken.append(f"{flow.__name__} at {point}: {error!r}")
+            died = True
+        if died:
+            sweep.died[point.service] += 1
+        else:
+            sweep.missed += 1
+    with capsys.disabled():
+        print("", *lines(sweep, seed), sep="\n")  # noqa: T201
+    if full:
+        REPORTS.mkdir(exist_ok=True)
+        (REPORTS / "crash-points.md").write_text("\n".join(lines(sweep, seed)) + "\n", encoding="utf-8")
+    assert sweep.died
+    assert sweep.broken == []
+
+
+async def undisturbed(world: World, points: CrashPoints, flow: Flow) -> list[Point]:
+    """Let a flow go; return the points it passes, what it sets off included."""
+    await flow.start(world)
+    await asyncio.sleep(PAUSE_SECONDS)
+    points.trace()
+    await flow.go(world)
+    await asyncio.sleep(PAUSE_SECONDS)
+    passed = points.passed()
+    assert await flow.done(world), flow
+    return passed
+
+
+async def survived(world: World, points: CrashPoints, flow: Flow, point: Point) -> bool:
+    """Let a service die during a flow, and see it done all the same; say whether it died."""
+    await flow.start(world)
+    points.arm(point)
+    try:
+        for _ in range(TRIES):
+            try:
+                await flow.go(world)
+                break
+            except RefusedError:
+                if await flow.done(world):
+                    break
+                await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            raise AssertionError("it cannot be completed")
+    finally:
+        died = points.disarm(point)
+    assert await flow.done(world), "what was acknowledged is not so"
+    if not isinstance(flow, Deletion):
+        await assert_whole(world, flow)
+    return died
+
+
+async def assert_whole(world: World, flow: Flow) -> None:
+    """Look for an account without its profile, and for letters that came twice."""
+    assert (await world.profile(flow.app(world), flow.email)).first_name == FIRST_NAME
+    letters = Counter((each["template"], each["text"]) for each in await world.client.mails(flow.email))
+    assert not [letter for letter, times in letters.items() if times > 1]
+
+
+def lines(sweep: Sweep, seed: int) -> list[str]:
+    names = sorted({point.service for points in sweep.passed.values() for point in points})
+    counts = {flow: Counter(point.service for point in points) for flow, points in sweep.passed.items()}
+    summary = (
+        f"{sum(sweep.died.values())} crashes at {sum(map(len, sweep.passed.values()))} points of {len(FLOWS)} flows, "
+        f"{sweep.missed} not reached again, {len(sweep.broken)} violations. Seed {seed}."
+    )
+    return [
+        "# Crash points",
+        "",
+        summary,
+        "",
+        f"| Flow | {' | '.join(names)} |",
+        f"| --- |{' ---: |' * len(names)}",
+        *(f"| {flow} | {' | '.join(str(count[name]) for name in names)} |" for flow, count in counts.items()),
+        f"| crashes | {' | '.join(str(sweep.died[name]) for name in names)} |",
+        *(f"\n- {each}" for each in sweep.broken),
+    ]
