@@ -29,7 +29,7 @@ from gatepost.users.v1.profiles_pb2 import GetProfileRequest, Profile
 from gatepost_cli.operate import Rpc
 
 ANSWER_SECONDS = 30
-MAIL_SECONDS = 60  # a letter that was being handed over by who died waits for its lease
+MAIL_SECONDS = 20  # a letter that was being handed over by who died waits for its lease
 FIRST_NAME = "Ann"
 _OK = 200
 _SERVER_ERROR = 500
