@@ -71,7 +71,7 @@ class Pages:
         other = self.random.choice(others)
         start = time.monotonic()
         said = await self._send(held, f"/account/sessions/{other.id}/end")
-        person.drop(other, said)
+        person.drop(held, said)
         return person.note("revoke", start, said, uses=held.name, ends=other.name, stale=REMEMBERED_SECONDS)
 
     async def end_all(self, person: Person, held: Held) -> Said:
@@ -80,7 +80,6 @@ class Pages:
         said = await self._send(held, "/account/sessions/end")
         if said.reason is Reason.DEAD:
             said = Said(Outcome.OK)
-            person.drop(held, said)
         return person.note("revoke-all", start, said, ends=held.name, may_end=EVERY)
 
     async def move(self, person: Person, held: Held) -> Said:

@@ -57,7 +57,7 @@ class Person:
     Attributes:
         emails: Addresses, the newest last.
         passwords: Likewise; the last is thought to be in force.
-        sessions: Those thought to be alive.
+        sessions: Those not yet seen to be dead.
         codes: Those given and not exchanged yet.
         spent: A few that were exchanged.
         events: The history.
@@ -113,8 +113,8 @@ class Person:
         return said
 
     def drop(self, held: Held, said: Said) -> None:
-        """Forget a session that is dead, or ended."""
-        if (said.ok or said.reason is Reason.DEAD) and held in self.sessions:
+        """Forget a session that was seen to be dead. One that is said to have ended is tried again."""
+        if said.reason is Reason.DEAD and held in self.sessions:
             self.sessions.remove(held)
 
 

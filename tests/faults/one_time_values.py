@@ -199,7 +199,10 @@ def _answered(ask: Callable[[], Awaitable[Answer]], member: str) -> Use:
 def _told(status: int, body: Any, member: str) -> str | None:
     if status >= _SERVER_ERROR:
         return None
-    return str(body[member]) if status == _OK else ""
+    if status != _OK:
+        return ""
+    # A dialect that tells errors with 200 does so as long as it is not known that the project wants it otherwise.
+    return str(body[member]) if member in body else None
 
 
 _numbers = count()
