@@ -369,13 +369,14 @@ class Withdraw(Consent):
 class Picture(Withdraw):
     """Another picture."""
 
+    link = ""
+
     async def go(self, world: World) -> None:
-        link = (await world.with_scope("edit-photo", self.token, file=_PNG))["link"]
-        async with world.client.session.get(link) as answer:
-            self.seen = answer.status
+        self.link = (await world.with_scope("edit-photo", self.token, file=_PNG))["link"]
 
     async def done(self, world: World) -> bool:
-        return bool((await world.profile(self.app(world), self.email)).picture)
+        picture = (await world.profile(self.app(world), self.email)).picture
+        return bool(picture) and await world.is_there(self.link)
 
 
 class Phone(Withdraw):

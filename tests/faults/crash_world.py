@@ -99,6 +99,19 @@ class World:
         """Insist on what VorgID gives for a code."""
         return await self.insist(lambda: _judged(self.vorgid.exchange(code)))
 
+    async def is_there(self, url: str) -> bool:
+        """Insist on an answer of an address; say whether it is 200."""
+
+        async def ask() -> Said:
+            try:
+                async with self.client.session.get(url) as answer:
+                    there = answer.status == _OK
+                    return LOST if answer.status >= _SERVER_ERROR else Said(Outcome.OK, body=there)
+            except (ClientError, TimeoutError):
+                return LOST
+
+        return bool(await self.insist(ask))
+
     async def page(self, browser: Browser, path: str, form: dict[str, str] | None = None, /, **query: str) -> Any:
         """Insist on a page of the pages' project."""
         pages = Client(self.client.session, self.client.url, self.site.app)

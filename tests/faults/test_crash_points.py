@@ -15,6 +15,7 @@ from random import Random, SystemRandom
 
 import pytest
 import pytest_asyncio
+from aiohttp import ClientError
 from conftest import GatepostStack
 from faults.crash_flows import FLOWS, Deletion, Flow
 from faults.crash_points import CrashPoints, Point
@@ -78,7 +79,7 @@ async def test_every_flow_survives_a_crash_at_any_point(
             break
         try:
             died = await survived(world, points, flow(), point)
-        except (AssertionError, RefusedError, TimeoutError) as error:
+        except (AssertionError, RefusedError, TimeoutError, ClientError) as error:
             sweep.broken.append(f"{flow.__name__} at {point}: {error!r}")
             died = True
         if died:
