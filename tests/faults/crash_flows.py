@@ -376,7 +376,7 @@ class Picture(Withdraw):
 
     async def done(self, world: World) -> bool:
         picture = (await world.profile(self.app(world), self.email)).picture
-        return bool(picture) and await world.is_there(self.link)
+        return bool(picture and self.link) and await world.is_there(self.link)
 
 
 class Phone(Withdraw):

@@ -37,7 +37,7 @@ class Dose:
 
     workers: int = 10
     people: int = 5
-    operations: int = 200
+    operations: int = 120
     pause: float = 0.15
 
 

@@ -32,6 +32,7 @@ from runtime.postgres import Database
 
 # A code that was just used has perhaps not opened its session yet: it is looked for again after these pauses.
 _NOT_YET_SECONDS = (0.02, 0.1, 0.5, 0)
+_ROTATIONS = 5  # tries, of a session that is changed beside us
 _REFUSALS = {Reason.CODE_INVALID, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED}
 
 
@@ -116,11 +117,13 @@ class Issuance:
 
     async def _rotate(self, app: App, refresh_token: str, form: TokenForm) -> tuple[TokenSet, Account]:
         token = self._tokens.parse(refresh_token, Kind.REFRESH)
-        found = await self._sessions.find(token, form)
-        if found.session.app_id != app.id:
-            raise GatepostError(Reason.TOKEN_INVALID)
-        now = self._clock.now()
-        if token.generation == found.session.generation:
+        for _ in range(_ROTATIONS):
+            found = await self._sessions.find(token, form)
+            if found.session.app_id != app.id:
+                raise GatepostError(Reason.TOKEN_INVALID)
+            now = self._clock.now()
+            if token.generation != found.session.generation:
+                break
             expires_at = self._lifetimes.expires_at(form, now, found.session.ends_at, found.refresh_token_seconds)
             key_id = self._tokens.key_id
             if await self._batches.rotate(Rotation(token.session_id, token.generation, now, expires_at, key_id)):
@@ -128,7 +131,9 @@ class Issuance:
                     found.session, generation=found.session.generation + 1, expires_at=expires_at, key_id=key_id
                 )
                 return self._pair(session, found.access_token_seconds), found.account
-            found = await self._sessions.find(token, form)  # somebody else was faster: look again
+            # Somebody else was faster, or a new password was set over this session meanwhile: look again.
+        else:
+            raise GatepostError(Reason.UNAVAILABLE, "the session is changed all the time", retry_after_seconds=1)
         if token.generation == found.session.generation - 1 and now - found.session.rotated_at <= self._replay:
             await self._tokens.find_key(found.session.key_id)  # the successor is made with the key it was made with
             return self._pair(found.session, found.access_token_seconds), found.account

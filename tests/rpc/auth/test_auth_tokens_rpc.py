@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 from rpc.auth.deployment import PASSWORD, Client, Deployment, address
 
@@ -152,6 +154,24 @@ async def test_twenty_parallel_refreshes_on_two_instances_agree_on_one_successor
     stubs = [deployment.tokens, deployment.second_tokens] * 10
     answers = await asyncio.gather(*(stub.RefreshTokens(request) for stub in stubs))
     assert len({answer.tokens.refresh_token for answer in answers}) == 1
+
+
+async def test_a_refresh_while_the_session_sets_a_new_password_ends_nothing(deployment: Deployment) -> None:
+    client = await deployment.client()
+    _, signed_up = await client.person()
+    connection = await asyncpg.connect(deployment.auth_dsn)
+    try:
+        async with connection.transaction():  # as `own_account` does it
+            for statement in (
+                "UPDATE accounts SET security_version = security_version + 1 WHERE id = $1",
+                "UPDATE sessions SET security_version = security_version + 1 WHERE account_id = $1",
+            ):
+                await connection.execute(statement, UUID(signed_up.account.user_id))
+            refreshing = asyncio.create_task(client.refresh(signed_up.tokens.refresh_token))
+            await asyncio.sleep(0.3)  # it waits for the row
+    finally:
+        await connection.close()
+    await client.refresh((await refreshing).tokens.refresh_token)
 
 
 async def test_another_app_cannot_refresh_and_ends_nothing(deployment: Deployment, refused: Refused) -> None:
