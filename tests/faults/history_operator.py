@@ -72,7 +72,8 @@ class Operator:
             until = time.monotonic() + _ENABLE_SECONDS
             while not (await self._set_state(person, "active")).ok:
                 if time.monotonic() > until:
-                    raise AssertionError(f"person {person.number} cannot be enabled")
+                    person.complain("a disabled account could not be enabled")
+                    return
                 await asyncio.sleep(0.3)
 
     async def end_all(self, person: Person) -> None:

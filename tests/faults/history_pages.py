@@ -13,6 +13,7 @@ from faults.history_events import EVERY, Outcome, Reason
 from faults.history_own import REMEMBERED_SECONDS, Own
 from faults.history_people import CONSENT, NO_CONSENT, Held, Person, unique
 
+_FORM = re.compile('name="csrf"')
 _SHOWN = 200
 _REVOKE = re.compile(r"/account/apps/([0-9a-f-]{36})/revoke")
 
@@ -37,7 +38,7 @@ class Pages:
         """Begin a browser's session."""
         browser, password, email = self.client.browser(), person.passwords[-1], person.emails[-1]
         shown = await self.client.page(browser, "/sign-in")
-        if not shown.ok:
+        if not shown.ok or not _FORM.search(shown.body.text):
             return LOST
         start, name = time.monotonic(), unique("browser")
         form = {"csrf": shown.body.csrf, "email": email, "password": password}
@@ -54,7 +55,7 @@ class Pages:
         if said.ok:
             held = Held(name, browser=browser)
             account = await self._open(person, held, "/account/email")
-            if account.ok:
+            if account.ok and _FORM.search(account.body.text):
                 held.csrf = account.body.csrf
                 person.sessions.append(held)
         return said
@@ -118,7 +119,7 @@ class Pages:
         given = shown.status != _SHOWN
         seen = {"consent": CONSENT if given else NO_CONSENT}
         person.note("consent-look", start, shown, reads=seen, uses=held.name, stale=REMEMBERED_SECONDS)
-        if given or not shown.ok:
+        if given or not shown.ok or not _FORM.search(shown.body.text):
             return shown
         page: Page = shown.body
         target = "&".join(f"{name}={value}" for name, value in query.items())

@@ -16,7 +16,7 @@ from uuid import UUID
 from dialects.ihopr_client import new_email
 from dialects.redirect_client import Browser
 from faults.history_client import Said
-from faults.history_events import Event, Reason
+from faults.history_events import Event, Reason, Violation
 
 ROLES = tuple(f"role{number}" for number in range(60))  # none is given twice to one account
 NO_CONSENT, CONSENT = "none", "given"
@@ -63,6 +63,7 @@ class Person:
         events: The history.
         closing: Nobody is to choose him any more.
         id: The account's, once it is known.
+        complaints: What should have been possible and was not.
         operated: Held by the operator who changes the account's state.
     """
 
@@ -75,6 +76,7 @@ class Person:
     events: list[Event] = field(default_factory=list)
     closing: bool = False
     id: str = ""
+    complaints: list[Violation] = field(default_factory=list)
     operated: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     roles: Iterator[str] = field(default_factory=lambda: iter(ROLES))
 
@@ -111,6 +113,10 @@ class Person:
         )
         self.events.append(event)
         return said
+
+    def complain(self, text: str) -> None:
+        """Note that something could not be done in time, however often it was tried."""
+        self.complaints.append(Violation("not done", text, self.events[-1]))
 
     def drop(self, held: Held, said: Said) -> None:
         """Forget a session that was seen to be dead. One that is said to have ended is tried again."""

@@ -110,7 +110,11 @@ async def run(
         await nemesis.back(set())
         await workers.settle()
     histories = [person.events for person in workers.past]
-    broken = [(number, each) for number, history in enumerate(histories) for each in violations(history, rules)]
+    broken = [
+        (number, each)
+        for number, person in enumerate(workers.past)
+        for each in (*person.complaints, *violations(person.events, rules))
+    ]
     return Found(seed, time.monotonic() - start, histories, nemesis.faults, broken)
 
 

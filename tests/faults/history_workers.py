@@ -107,19 +107,17 @@ class Workers:
             if person.id:
                 return person
             await asyncio.sleep(0.5)
-        if said.ok:
-            return await self._must_be_there(person)
+        until = time.monotonic() + _SETTLE_SECONDS
+        while said.ok and not person.id:
+            if time.monotonic() > until:
+                person.complain("an acknowledged sign-up is not there")
+                break
+            await asyncio.sleep(0.5)
+            person.id = await self.operator.find(person)
+        if person.id:
+            return person
         self.past.append(person)
         return None
-
-    async def _must_be_there(self, person: Person) -> Person:
-        until = time.monotonic() + _SETTLE_SECONDS
-        while time.monotonic() < until:
-            person.id = await self.operator.find(person)
-            if person.id:
-                return person
-            await asyncio.sleep(0.5)
-        raise AssertionError(f"the acknowledged sign-up of {person.emails[0]} is lost")
 
     async def _put_aside(self, person: Person) -> None:
         """Ask until everything about an account is known, and end it with some."""
