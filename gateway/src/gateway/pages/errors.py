@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway import problem
+from gateway.call import Call
 from gateway.dialect import Failure, Rendering
 from gateway.reply import Reply
 from gateway.web.errors import error_page
@@ -10,7 +11,7 @@ from gateway.web.locale import mark as _
 from gateway.web.mistakes import mendable
 from gateway.web.paths import url
 from gateway.web.session import DEAD, cleared
-from runtime.errors import Reason
+from runtime.errors import GatepostError, Reason
 
 _FORM_REFUSED = Rendering(
     403, _("This form was open for too long, or it was not sent from our page. Nothing has been changed.")
@@ -28,15 +29,22 @@ ERRORS: Mapping[Reason, Rendering] = {
 async def body(failure: Failure) -> Reply:
     """Answer an error."""
     call, error = failure.call, failure.error
-    if error.reason in DEAD:
-        return _to_sign_in(failure)
     if call.again is not None and mendable(error):
-        return await call.again(error)
-    return await error_page(call, error, failure.rendering.status, failure.rendering.text)
+        try:
+            return await call.again(error)
+        except GatepostError as another:  # the form cannot be shown again: that is what there is to say now
+            return await _without_form(call, another)
+    return await _without_form(call, error)
 
 
-def _to_sign_in(failure: Failure) -> Reply:
-    call = failure.call
+async def _without_form(call: Call, error: GatepostError) -> Reply:
+    if error.reason in DEAD:
+        return _to_sign_in(call)
+    rendering = ERRORS[error.reason]
+    return await error_page(call, error, rendering.status, rendering.text)
+
+
+def _to_sign_in(call: Call) -> Reply:
     target = call.target
     if call.method not in {"GET", "HEAD"}:
         # A form cannot be sent once more after signing in; go on where it was, roughly.

@@ -52,10 +52,14 @@ async def _page(call: Call, form: _Opened) -> Reply:
 
 
 async def _press(call: Call, form: _Pressed) -> Reply:
-    """Do what the link is for, once."""
+    """Do what the link is for, once; what it is for never changes, so it may be looked at before."""
+    path = _path(call)
     call.again = partial(_dead, call)
-    link = (await call.clients.links.UseLink(UseLinkRequest(token=form.token))).link
-    return redirect(url(call, _PATHS[link.purpose], done="yes"))
+    link = (await call.clients.links.GetLink(GetLinkRequest(token=form.token))).link
+    if _PATHS.get(link.purpose) != path:
+        raise GatepostError(Reason.CHALLENGE_FAILED)
+    await call.clients.links.UseLink(UseLinkRequest(token=form.token))
+    return redirect(url(call, path, done="yes"))
 
 
 async def _dead(call: Call, error: GatepostError) -> Reply:
