@@ -13,19 +13,23 @@ from gatepost_cli import stack as stacks
 from gatepost_cli.operate import Rpc, opened
 
 # Here many wrong values come from one address within seconds. Tests of limits set their own.
+MANY = "1000000"
 UNLIMITED = {
-    "GATEPOST_LOG_LEVEL": "debug",
-    "GATEPOST_CODE_FAILURES_PER_ADDRESS": "1000000",
-    "GATEPOST_CODE_FAILURES_PER_ACCOUNT": "1000000",
-    "GATEPOST_SIGN_IN_FAILURES_PER_ACCOUNT": "1000000",
-    "GATEPOST_TEXTS_PER_ADDRESS": "1000000",
+    "GATEPOST_CODE_FAILURES_PER_ADDRESS": MANY,
+    "GATEPOST_CODE_FAILURES_PER_ACCOUNT": MANY,
+    "GATEPOST_SIGN_IN_FAILURES_PER_ACCOUNT": MANY,
+    "GATEPOST_SIGN_IN_FAILURES_PER_APP": MANY,
+    "GATEPOST_MAILS_PER_ADDRESS": MANY,
+    "GATEPOST_MAILS_PER_APP": MANY,
+    "GATEPOST_TEXTS_PER_ADDRESS": MANY,
+    "GATEPOST_PROOF_OF_WORK_AFTER_COUNT": "0",
 }
 
 
 @pytest.fixture(scope="session")
 def stack(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
     """Return this worker's stack for what is tried against it, instead of the one that other tests share."""
-    made = make_stack(**UNLIMITED)
+    made = make_stack(**UNLIMITED, GATEPOST_LOG_LEVEL="debug")
     made.up("--no-demo")
     return made
 

@@ -1,10 +1,12 @@
 """Nobody is sent elsewhere, an app's address is taken as it was registered, and looking at a link does nothing."""
 
+import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import pytest
 from aiohttp import ClientSession
+from dialects.ihopr_client import new_email
 from dialects.own_pages import Visit
 from dialects.pages_client import form
 from dialects.redirect_client import REDIRECT_URL, Browser, Page
@@ -14,7 +16,9 @@ from security.page_forms import confirm_email, keep_account, reset_password, und
 from security.world import World
 from yarl import URL
 
+from gateway.pages import PAGES
 from gateway.web.paths import is_local
+from gateway.web.session import SESSION
 
 # Ways to write an address elsewhere that some browser or some check has fallen for.
 ELSEWHERE = (
@@ -135,6 +139,27 @@ async def test_a_state_cannot_break_out_of_the_address_it_goes_back_in(world: Wo
             assert page.location.count("code=") == 1
             assert quote(state, safe="") in page.location.replace("+", "%20")
         assert "X-Evil" not in page.headers
+
+
+async def test_every_page_of_ones_own_has_the_way_out_and_hides_what_is_typed(world: World) -> None:
+    visit = await world.visit()
+    client_id, _ = await visit.create_app()
+    pages = [route.path for route in PAGES.routes if route.methods == "GET" and route.guard is SESSION]
+    for path in pages:
+        page = await visit.get(path.replace("{client_id}", client_id))
+        if page.status == 200 and page.headers["Content-Type"].startswith("text/html"):
+            assert f'action="{visit.site.mount}/sign-out"' in page.text, path
+    doors = [await world.door().open(path) for path in ("/sign-in", "/sign-up")]
+    for shown in [*doors, await visit.get("/account/password"), (await reset_page(world))]:
+        fields = [tag for tag in re.findall(r"<input[^>]*>", shown.text) if "password" in tag]
+        assert fields
+        assert all('type="password"' in tag and "autocomplete=" in tag for tag in fields)
+
+
+async def reset_page(world: World) -> Page:
+    """Return the page that asks for a new password."""
+    door = world.door()
+    return await door.follow(await door.submit(await door.open("/forgot-password"), email=new_email()))
 
 
 # A look acts not
