@@ -10,7 +10,7 @@ PYTEST_WORKERS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run native-hash install test faults check lint format types architecture contract docs docs-write bench lock messages proto clean
+.PHONY: help run native-hash install test faults check lint format types architecture contract docs docs-write bench soak lock messages proto clean
 
 help:  ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ docs: $(VENV)/dev.stamp  ## Dead links and paths, generated tables
 
 bench: $(VENV)/dev.stamp  ## Measure beside limits and peers; report in bench/reports (QUICK=1: under three minutes)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH)
+
+soak: $(VENV)/dev.stamp  ## Twenty minutes of all kinds of requests: does anything grow? Report in docs/reports
+	@$(BIN)/python -m bench.soak
 
 docs-write: $(VENV)/dev.stamp  ## Make the generated tables of the pages again
 	$(BIN)/python docs/generate.py

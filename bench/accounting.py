@@ -27,17 +27,18 @@ class Group:
 
     def cpu_seconds(self) -> Seconds:
         """Return user and system time so far, by name, children that have ended included."""
-        return {name: sum(map(_cpu, self._tree(name))) for name in self.pids}
+        return {name: sum(map(_cpu, self.processes(name))) for name in self.pids}
 
     def run_seconds(self) -> float:
         """Return how long their threads have run so far: to the nanosecond, but only of those that have not ended."""
-        return sum(_run(process) for name in self.pids for process in self._tree(name))
+        return sum(_run(process) for name in self.pids for process in self.processes(name))
 
     def memory_mb(self) -> dict[str, float]:
         """Return the proportional set size, by name."""
-        return {name: sum(map(_pss, self._tree(name))) / 1e6 for name in self.pids}
+        return {name: sum(map(_pss, self.processes(name))) / 1e6 for name in self.pids}
 
-    def _tree(self, name: str) -> list[psutil.Process]:
+    def processes(self, name: str) -> list[psutil.Process]:
+        """Return what a name stands for, as far as it runs."""
         try:
             process = psutil.Process(self.pids[name])
             return [process] if name in self.alone else [process, *process.children(recursive=True)]

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -68,6 +68,7 @@ RPC_SECONDS = Durations(
     ("method", "reason"),
 )
 LOOP_FAILURES = Counter("gatepost_loop_failures_total", "Failed rounds of background loops, by loop.", ["loop"])
+TASKS = Gauge("gatepost_tasks", "Tasks on the event loop; what is at work, and what was forgotten.")
 
 ReadyCheck = Callable[[], Awaitable[dict[str, bool]]]
 
@@ -97,6 +98,7 @@ async def serve(listen: str, ready: ReadyCheck) -> web.AppRunner:
     """
 
     async def metrics(_request: web.Request) -> web.Response:
+        TASKS.set(len(asyncio.all_tasks()))
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthz(_request: web.Request) -> web.Response:
