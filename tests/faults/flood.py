@@ -1,8 +1,8 @@
 """A cheap HTTP client that floods a gateway, in a process of its own so that no test's event loop slows it.
 
-`python tests/faults/flood.py` reads a plan as JSON from stdin and writes an `Outcome` for each of its streams. A stream
-with a rate is open-loop: requests are sent when they are due, however many are unanswered, and their time counts from
-then. One without is closed-loop: each connection sends the next request when it has its answer.
+`python tests/faults/flood.py PLAN OUTCOME` reads a plan and writes an `Outcome` for each of its streams, as JSON files.
+A stream with a rate is open-loop: requests are sent when they are due, however many are unanswered, and their time
+counts from then. One without is closed-loop: each connection sends the next request when it has its answer.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -165,4 +166,6 @@ async def _main(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(uvloop.run(_main(json.loads(sys.stdin.read())))))
+    given, wanted = map(Path, sys.argv[1:])
+    outcome = uvloop.run(_main(json.loads(given.read_text(encoding="utf-8"))))
+    wanted.write_text(json.dumps(outcome), encoding="utf-8")

@@ -19,6 +19,8 @@ from runtime.costs import spend
 from runtime.errors import GatepostError, Reason
 
 _RETRY_SECONDS = 1.0
+# Whoever waits longer may have gone by his turn, whatever his deadline is; a queue of such would be work for nobody.
+_LONGEST_WAIT_SECONDS = 2.0
 # While sign-ins fill two cores, a profile is read in 21 ms or less (95 of 100) so much below the rest, and in 33 beside
 # them; with two more busy processes in 227 and 446. Lower is worse there: who holds the GIL and is put off stops all.
 _NICE = 10
@@ -46,13 +48,15 @@ class HashPool:
         """Refuse where `run` would; for use cases, before they read anything.
 
         Raises:
-            GatepostError: OVERLOADED when too many hashes wait, or so many that the caller would have gone by his turn.
+            GatepostError: OVERLOADED when too many hashes wait, or so many that the turn would come in two seconds or
+                after the caller's deadline.
         """
         if self._under_way < self._workers:
             return
         wait = (self._under_way + 1) * self._seconds / self._workers
-        patience = current().remaining_seconds()
-        if self._under_way >= self._room or (patience is not None and wait > patience):
+        remaining = current().remaining_seconds()
+        patience = _LONGEST_WAIT_SECONDS if remaining is None else min(remaining, _LONGEST_WAIT_SECONDS)
+        if self._under_way >= self._room or wait > patience:
             raise GatepostError(
                 Reason.OVERLOADED, "too many password checks", retry_after_seconds=max(wait, _RETRY_SECONDS)
             )

@@ -88,6 +88,20 @@ async def test_who_would_have_gone_by_his_turn_is_refused_before(pool: HashPool)
     await asyncio.gather(*waiting)
 
 
+async def test_nobody_waits_longer_than_clients_do_however_long_the_queue_may_be() -> None:
+    slow = HashPool(workers=1, queue_size=1000)
+    gate = Gate()
+    await slow.run(partial(time.sleep, 0.5))
+    waiting = [asyncio.ensure_future(slow.run(partial(gate.pass_through, str(n)))) for n in range(20)]
+    await asyncio.wait(waiting, timeout=0.05)
+    refused = [call.exception() for call in waiting if call.done()]
+    assert 15 <= len(refused) <= 18
+    assert {error.reason for error in refused if isinstance(error, GatepostError)} == {Reason.OVERLOADED}
+    gate.open()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    slow.close()
+
+
 async def test_what_fails_frees_its_place(pool: HashPool) -> None:
     def fail() -> None:
         raise ValueError
