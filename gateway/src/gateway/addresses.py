@@ -69,7 +69,7 @@ class Addresses:
         return address
 
     def _parse_proxy(self, peer: str) -> _Address | None:
-        address = _parse(peer)
+        address = _parse(peer.partition("%")[0])  # the interface of a link-local one is ours, and no matter
         return address if address is not None and self._trusts(address) else None
 
     def _trusts(self, address: _Address) -> bool:
@@ -81,8 +81,10 @@ def _parse(text: str) -> _Address | None:
         address = ip_address(text)
     except ValueError:
         return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:  # any text at all, and of no use beyond the machine that said it
+            return None
+        return address.ipv4_mapped or address
     return address
 
 

@@ -12,13 +12,14 @@ from time import monotonic
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from gatepost.runtime.v1 import calls_pb2 as pb
 from gatepost.runtime.v1.calls_pb2_grpc import CallServiceServicer
 from runtime import status
 from runtime.context import CallContext, current
 from runtime.dispatch import Dispatcher
-from runtime.errors import GatepostError
+from runtime.errors import GatepostError, Reason
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["CallService"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -83,6 +84,20 @@ class _Exchange:
     async def serve(self) -> None:
         writing = self._loop.create_task(self._write())
         try:
+            readable = await self._read()
+            self._all_asked = True
+            self._something.set()
+            await writing  # also when all is lost: while something is being written gRPC cannot say how a stream ends
+        finally:
+            writing.cancel()
+            for task in self._at_work.values():
+                task.cancel()
+        if not readable:
+            raise GatepostError(Reason.MALFORMED_REQUEST, "a message cannot be read")
+
+    async def _read(self) -> bool:
+        """Begin what is asked until there is nothing more; False when what came is no message of ours."""
+        try:
             while (request := await self._context.read()) is not grpc.aio.EOF:
                 for call in request.calls:
                     self._at_work[call.id] = self._loop.create_task(self._answer(call))
@@ -91,13 +106,11 @@ class _Exchange:
                 if request.ping:
                     self._next.pong = True
                     self._something.set()
-            self._all_asked = True
-            self._something.set()
-            await writing
-        finally:
-            writing.cancel()
-            for task in self._at_work.values():
-                task.cancel()
+        except DecodeError:
+            for ident in tuple(self._at_work):
+                self._give_up(ident)
+            return False
+        return True
 
     async def _answer(self, call: pb.Call) -> None:
         ident, seconds = call.id, call.timeout_ms / 1000

@@ -43,10 +43,12 @@ def kept(call: Call, kind: str) -> Step | None:
         parts = json.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4))) if value.isascii() else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(parts, list) or len(parts) != _PARTS or not all(isinstance(part, str) for part in parts):
+    if not isinstance(parts, list) or len(parts) != _PARTS:
+        return None
+    if not all(isinstance(part, str) and part.isprintable() for part in parts):  # JSON can spell lone surrogates
         return None
     step = Step(*parts)
-    return step if step.kind == kind and step.target.isprintable() else None
+    return step if step.kind == kind else None
 
 
 def forgotten() -> str:

@@ -13,7 +13,7 @@ from gateway.call import Call
 from gateway.web.cookies import SESSION, VISIT, expired, secure
 from runtime.errors import GatepostError, Reason
 
-_VISIT = re.compile(r"[0-9a-f]{64}")
+_SECRET = re.compile(r"[0-9a-f]{64}")
 # `none`: by hand of the visitor, such as sending a form once more.
 _OWN_SITE = frozenset({"", "same-origin", "none"})
 # A page under `no-referrer` sends its forms with the origin `null` (Fetch standard, section 3.2).
@@ -51,14 +51,17 @@ def forgotten() -> str:
 
 def _secret(call: Call) -> str:
     """What this browser's forms are bound to; empty if it has shown nothing."""
-    visit = call.cookie(VISIT)
-    return call.cookie(SESSION) or (visit if _VISIT.fullmatch(visit) else "")
+    shown = (call.cookie(name) for name in (SESSION, VISIT))
+    return next(filter(_SECRET.fullmatch, shown), "")
 
 
 def _own_origin(call: Call) -> bool:
     origin = call.header("Origin")
     own = {call.host.lower(), urlsplit(call.public_url).netloc.lower()}
-    return origin in _NO_ORIGIN or urlsplit(origin).netloc.lower() in own
+    try:
+        return origin in _NO_ORIGIN or urlsplit(origin).netloc.lower() in own
+    except ValueError:  # `http://[`
+        return False
 
 
 def _derive(secret: str) -> str:
