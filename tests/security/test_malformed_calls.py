@@ -106,7 +106,10 @@ async def test_what_is_no_message_ends_the_stream_at_once_and_says_why(target: s
             for message in (*before, b"\xff\xff\xff"):
                 await stream.write(message)
             with pytest.raises(grpc.aio.AioRpcError) as ended:
-                async with asyncio.timeout(SECONDS / 2):
-                    while await stream.read() is not grpc.aio.EOF:
-                        pass
+                await asyncio.wait_for(to_the_end(stream), SECONDS / 2)
             assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def to_the_end(stream: Any) -> None:
+    while await stream.read() is not grpc.aio.EOF:
+        pass

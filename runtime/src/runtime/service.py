@@ -1,7 +1,6 @@
 """The life of a service process: event loop, signals, and a graceful end."""
 
 import asyncio
-import ctypes
 import gc
 import signal
 import sys
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 import uvloop
 
-from runtime import logs
+from runtime import heap, logs
 from runtime.logs import get_logger
 from runtime.migrations import MigrationError, migrate
 
@@ -100,5 +99,4 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc's
-        trim(0)
+    heap.trim()

@@ -51,7 +51,10 @@ def test_a_cover_has_no_small_sizes_and_keeps_within_its_frame() -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "expected"),
-    [(2048, 1024, (1024, 512)), (1024, 4096, (256, 1024)), (1025, 10, (1024, 10)), (7, 9, (7, 9)), (1, 1, (1, 1))],
+    [
+        *((2048, 1024, (1024, 512)), (1024, 4096, (256, 1024)), (1025, 10, (1024, 10)), (7, 9, (7, 9)), (1, 1, (1, 1))),
+        *((1, 65_535, (1, 1024)), (9000, 2, (1024, 1))),
+    ],
 )
 def test_the_whole_keeps_its_shape_and_is_never_enlarged(width: int, height: int, expected: tuple[int, int]) -> None:
     assert whole(plain(width, height)).size == expected

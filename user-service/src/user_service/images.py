@@ -92,9 +92,9 @@ def _decoded(content: bytes, enough: tuple[int, int]) -> Image.Image:
             image.draft("RGB", enough)
             image.load()
             turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+            upright = _reduced(_plain(image), enough)  # what is see-through may be described wrongly too
         except Exception as error:
             raise _no_picture() from error
-        upright = _reduced(_plain(image), enough)
     upright.info = {}  # copies inherit it, and saving writes some of it: comments, for one
     return upright if turn is None else upright.transpose(turn)
 
@@ -121,9 +121,11 @@ def _reduced(image: Image.Image, enough: tuple[int, int]) -> Image.Image:
 
 def _fitted(image: Image.Image, most: tuple[int, int]) -> Image.Image:
     """Return the picture no larger than `most`; a small one as it is."""
-    if image.width <= most[0] and image.height <= most[1]:
+    factor = min(most[0] / image.width, most[1] / image.height)
+    if factor >= 1:
         return image
-    return ImageOps.contain(image, most, Image.Resampling.LANCZOS)
+    size = (max(round(image.width * factor), 1), max(round(image.height * factor), 1))  # one may be a thin line
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
+from runtime import heap
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, Rule, invalid
 from runtime.logs import get_logger
@@ -149,7 +150,10 @@ class Pictures:
 def _rendered(content: bytes, kind: PictureKind) -> Mapping[PictureSize, PictureFile]:
     from user_service import images  # noqa: PLC0415 see there
 
-    return images.render(content, kind)
+    try:
+        return images.render(content, kind)
+    finally:
+        heap.trim()  # a large one leaves 200 MB free but kept
 
 
 def _key(picture_id: str, size: PictureSize) -> str:
