@@ -156,6 +156,7 @@ class House:
             self.proxies[name].upstream = self._socket(name)
         else:
             await self._launch(name)
+            await self.ready(name)
 
     def _signal(self, name: str, number: signal.Signals) -> None:
         parent = psutil.Process(self._process(name).pid)

@@ -1,5 +1,6 @@
 """A service gone in every way: what needs it fails soon and then at once, the rest goes on, and it heals itself."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ FIRST_SECONDS = 3.0  # two until it is taken for hung; the rest is for a busy ma
 PATIENT_SECONDS = 6.0  # a refresh that was done waits for the profile that belongs into its answer
 THEN_SECONDS = 0.7
 HEALED_SECONDS = 5.0
+FORGIVEN_SECONDS = 11.0
+NOTICED_SECONDS = 0.3  # what was spent before that is forgiven for ten seconds only
 ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
 
 
@@ -40,7 +43,7 @@ async def guests(house: House) -> AsyncIterator[Guests]:
 @pytest.mark.parametrize(
     ("name", "way"),
     dose(
-        (("auth", "stopped"), ("auth", "black hole"), ("users", "stopped"), ("notify", "lost answers")),
+        (("auth", "stopped"), ("auth", "black hole"), ("users", "reset"), ("notify", "lost answers")),
         tuple((name, way) for name in SERVICES for way in WAYS),
     ),
 )
@@ -69,3 +72,17 @@ async def test_what_needs_a_service_that_is_gone_fails_soon_and_then_at_once(
     record_property("first answer", slowest[0])
     record_property("answers after it", slowest[1])
     record_property("healed after", healed)
+
+
+@pytest.mark.parametrize("way", dose((), ("refused", "killed")))
+async def test_a_session_outlives_an_absence_of_user_service_longer_than_a_refresh_is_forgiven(
+    house: House, guests: Guests, way: str
+) -> None:
+    async with house.gone("users", way):
+        await asyncio.sleep(NOTICED_SECONDS)
+        async with asyncio.timeout(FORGIVEN_SECONDS + 10):
+            seen = [await guests.ask("ihopr refresh")]
+            while sum(each.seconds for each in seen) < FORGIVEN_SECONDS:
+                seen.append(await guests.ask("ihopr refresh"))
+        assert [each for each in seen if not each.away] == []
+    await guests.until_well(HEALED_SECONDS, ["ihopr refresh"])

@@ -45,6 +45,7 @@ Answer = TypeVar("Answer")
 # A failure slower than this has used up the patience of the client; it is passed on.
 _QUICK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.05
+_CONNECTING_SECONDS = 0.01
 # Long enough for a crashed service to be back.
 _PATIENT_SECONDS = 5.0
 _PROJECTS = 1024
@@ -126,15 +127,17 @@ class Clients:
     async def _get_profile(self, user_id: str, patience: float) -> Profile:
         return (await _again(self.profiles.GetProfile, GetProfileRequest(user_id=user_id), patience)).profile
 
-    def demand_profiles(self) -> None:
-        """Refuse if user-service is known to be away; for handlers, before they spend what cannot be spent again.
+    async def demand_profiles(self) -> None:
+        """Refuse unless user-service is connected; for handlers, before they spend what cannot be spent again.
 
         Raises:
             GatepostError: UNAVAILABLE.
         """
-        away = grpc.ChannelConnectivity.TRANSIENT_FAILURE
-        if self._channels["user-service"].get_state(try_to_connect=True) is away:
-            raise GatepostError(Reason.UNAVAILABLE, retry_after_seconds=1)
+        channel, until = self._channels["user-service"], monotonic() + _QUICK_SECONDS
+        while channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.READY:
+            if monotonic() > until:
+                raise GatepostError(Reason.UNAVAILABLE, retry_after_seconds=1)
+            await asyncio.sleep(_CONNECTING_SECONDS)
 
     async def app(self, client_id: str) -> App | None:
         """AppService.GetApp; None if there is no such app."""

@@ -267,7 +267,7 @@ async def _reset_password(call: Call, form: _ResetPassword) -> Reply:
 
 async def _access_token(call: Call, form: _AccessToken) -> Reply:
     """Exchange a one-time code for tokens."""
-    call.clients.demand_profiles()
+    await call.clients.demand_profiles()
     answer = await call.clients.tokens.ExchangeCode(
         ExchangeCodeRequest(client=_credentials(form), code=form.code, code_verifier=form.code_verifier)
     )
@@ -276,7 +276,7 @@ async def _access_token(call: Call, form: _AccessToken) -> Reply:
 
 async def _refresh_token(call: Call, form: _RefreshToken) -> Reply:
     """Exchange a refresh token for new tokens."""
-    call.clients.demand_profiles()
+    await call.clients.demand_profiles()
     answer = await call.clients.tokens.RefreshTokens(
         RefreshTokensRequest(client=_credentials(form), refresh_token=form.refresh_token)
     )
