@@ -78,6 +78,7 @@ def fuzz(requests: st.SearchStrategy[Any], url: str) -> None:
         max_examples=EXAMPLES,
         deadline=None,
         database=None,
+        derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

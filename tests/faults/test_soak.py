@@ -13,7 +13,7 @@ from bench.soak.readings import Process, Reading
 from conftest import inherited_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 12
+SECONDS = 10
 CALM = Process(memory_mb=60.0, private_mb=30.0, files=30, sockets=20, threads=12, tasks=15)
 
 

@@ -6,16 +6,11 @@ Meanwhile everybody else is served, and user-service needs no more memory than i
 import asyncio
 import base64
 import json
-import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from io import BytesIO
-from urllib.request import urlopen
 from uuid import uuid4
 
-import psutil
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession, FormData
@@ -26,6 +21,7 @@ from dialects.vorgid_client import EDIT_PERSONAL, USER, Vorgid
 from PIL import Image
 from security.fuzzing import FULL
 from security.hostile_pictures import CANARY, SCRIPT, Hostile, corpus, huge_metadata, spoiled, truncated
+from security.watching import Watched, watching
 
 from gatepost.users.v1 import pictures_pb2 as pb
 from gatepost.users.v1 import profiles_pb2
@@ -37,35 +33,9 @@ from runtime.errors import GatepostError, Reason
 LARGEST = "PNG of 16 bits, as large as may be"
 REFUSALS = {Reason.INVALID_PARAMETER, Reason.PAYLOAD_TOO_LARGE}
 SECONDS = 8.0
-HEALTH_SECONDS, HEALTH_MOST_SECONDS = 0.1, 2.0
 MORE_MEMORY = 2 * 400 * 1024 * 1024  # two threads, each with the largest picture allowed
 KEPT_MEMORY = 80 * 1024 * 1024
 _ENDS = {"image/jpeg": b"\xff\xd9", "image/png": b"IEND\xaeB`\x82"}
-
-
-@dataclass
-class Watched:
-    """What was seen from beside while pictures were decoded."""
-
-    health: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    memory: list[int] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def watch(self, urls: list[str], pid: int) -> None:
-        """Ask for health and look at memory until told to end; in a thread, so that no loop of ours delays it."""
-        process = psutil.Process(pid)
-        while not self.ended.is_set():
-            for url in urls:
-                began = time.perf_counter()
-                try:
-                    with urlopen(url, timeout=10) as answer:  # noqa: S310 http on loopback
-                        answer.read()
-                except OSError as error:
-                    self.wrong.append(f"{url}: {error}")
-                self.health.append(time.perf_counter() - began)
-            self.memory.append(process.memory_info().rss)
-            time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +69,8 @@ async def user_id(services: Clients) -> str:
 def watched(gallery: GatepostStack) -> Iterator[Watched]:
     """Watch while the tests of this module run."""
     service = next(each for each in gallery.status()["processes"] if each["name"] == "user-service")
-    seen = Watched()
-    urls = [f"{gallery.url}/healthz", f"{service['metrics']}/healthz"]
-    thread = threading.Thread(target=seen.watch, args=(urls, service["pid"]))
-    thread.start()
-    yield seen
-    seen.ended.set()
-    thread.join()
+    with watching([f"{gallery.url}/healthz", f"{service['metrics']}/healthz"], service["pid"]) as seen:
+        yield seen
 
 
 async def put(services: Clients, user_id: str, each: Hostile) -> str:
@@ -226,15 +191,4 @@ async def test_a_dialect_takes_no_more(gallery: GatepostStack, session: ClientSe
 
 
 def test_all_the_while_everybody_else_was_served_and_memory_had_an_end(watched: Watched) -> None:
-    health = sorted(watched.health)
-    high = health[int(len(health) * 0.95)]
-    before, most, after = watched.memory[0], max(watched.memory), watched.memory[-1]
-    sys.stderr.write(
-        f"\npictures: user-service had {before / 1e6:.0f} MB, {most / 1e6:.0f} at most, {after / 1e6:.0f} afterwards; "
-        f"{len(health)} times health, p95 {high * 1000:.0f} ms, most {health[-1] * 1000:.0f} ms\n"
-    )
-    assert not watched.wrong
-    assert most - before < MORE_MEMORY
-    assert after - before < KEPT_MEMORY
-    assert high < HEALTH_SECONDS
-    assert health[-1] < HEALTH_MOST_SECONDS
+    watched.judge(more=MORE_MEMORY, kept=KEPT_MEMORY)
