@@ -29,6 +29,7 @@ from gatepost_cli.backup.taking import INSTALLATION, PICTURES, SECRETS
 from gatepost_cli.data_dir import DataDir
 from gatepost_cli.errors import CommandFailed
 from gatepost_cli.supervisor.plan import AUTH, NOTIFY, USERS, Kind
+from runtime.errors import GatepostError
 from runtime.valkey import Valkey
 
 Document = dict[str, Any]
@@ -213,6 +214,8 @@ async def _forget_codes(installation: Installation) -> None:
         raise CommandFailed(f"GATEPOST_VALKEY_URL: {error}") from error
     try:
         await valkey.command("FLUSHDB")
+    except GatepostError as error:
+        raise CommandFailed("Valkey cannot be reached, and must forget the codes of before") from error
     finally:
         await valkey.close()
 

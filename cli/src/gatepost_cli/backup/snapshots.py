@@ -8,8 +8,8 @@ auth comes before notify: a notice that is on its way is in both or in auth alon
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import asyncpg
 
@@ -40,6 +40,15 @@ async def held(dsns: Mapping[str, str]) -> AsyncIterator[dict[str, Connection]]:
             await connections[name].fetchval("SELECT pg_current_snapshot()")  # the first statement takes it
         await barrier.execute("ROLLBACK")
         yield connections
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what PostgreSQL says in the middle of the work into a CommandFailed."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:
+        raise CommandFailed(f"PostgreSQL does not go on: {str(error) or type(error).__name__}") from error
 
 
 async def connected(dsn: str, ending: AsyncExitStack) -> Connection:

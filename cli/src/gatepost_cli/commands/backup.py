@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gatepost_cli import console, data_dir, databases, state
-from gatepost_cli.backup import installation, taking
+from gatepost_cli.backup import installation, snapshots, taking
 from gatepost_cli.commands.options import DataDirOption, JsonOption
 from gatepost_cli.errors import CommandFailed
 
@@ -44,7 +44,8 @@ def backup(
         async with installation.at_rest(where) as found:
             return await take(found.dsns)
 
-    answer = asyncio.run(work())
+    with snapshots.explained():
+        answer = asyncio.run(work())
     if as_json:
         console.document(answer)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gatepost_cli import console, data_dir
-from gatepost_cli.backup import archive, installation, restoring
+from gatepost_cli.backup import archive, installation, restoring, snapshots
 from gatepost_cli.commands.options import DataDirOption, JsonOption
 
 
@@ -44,7 +44,8 @@ def restore(
         async with installation.at_rest(where) as found:
             return await restoring.restore(backup, found, wish)
 
-    answer = {"file": str(file)} | asyncio.run(work())
+    with snapshots.explained():
+        answer = {"file": str(file)} | asyncio.run(work())
     if as_json:
         console.document(answer)
     else:
