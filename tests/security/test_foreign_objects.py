@@ -11,7 +11,6 @@ from aiohttp import ClientSession, DummyCookieJar, TraceConfig
 from budget.cases import Case, Place
 from budget.test_budget import CASES
 from dialects.own_pages import Visit
-from dialects.redirect_client import Browser
 from security.databases import Databases
 from security.page_forms import FORMS
 from security.victims import Victim, make_victim
@@ -211,16 +210,12 @@ async def test_the_id_of_somebody_elses_app_makes_no_second_one(
     assert await databases.about(victim.everything) == before
 
 
-def elsewhere(visit: Visit) -> Browser:
-    """Return a copy of a browser: a page of another project takes the session that is none there from it."""
-    return Browser(visit.browser.session, visit.browser.url, dict(visit.browser.cookies))
-
-
 @pytest.mark.parametrize("route", [each for each in OWN if each.methods == "GET"], ids=lambda each: each.path)
 async def test_a_session_opens_no_page_of_another_project(visit: Visit, stranger: Victim, route: Any) -> None:
     path = route.path.replace("{client_id}", stranger.client_id)
-    page = await elsewhere(visit).get(f"{stranger.visit.site.mount}{path}")
+    page = await visit.browser.get(f"{stranger.visit.site.mount}{path}")
     assert (page.status, "/sign-in" in page.location) == (303, True)
+    assert (await visit.get("/account")).status == 200  # nor does it end by that
 
 
 @pytest.mark.parametrize("route", [each for each in OWN if each.methods == "POST"], ids=lambda each: each.path)
@@ -230,7 +225,7 @@ async def test_a_session_sends_no_form_of_another_project(
     before = await databases.about([*stranger.everything, visit.person.email])
     csrf = (await visit.get("/account")).csrf
     path = _paths(route.path, stranger, stranger.client_id)[0] if "{" in route.path else route.path
-    page = await elsewhere(visit).post(f"{stranger.visit.site.mount}{path}", csrf=csrf, sure="yes", name="Stolen")
+    page = await visit.browser.post(f"{stranger.visit.site.mount}{path}", csrf=csrf, sure="yes", name="Stolen")
     assert (page.status, "/sign-in" in page.location) == (303, True)
     assert await databases.about([*stranger.everything, visit.person.email]) == before
 

@@ -39,16 +39,18 @@ async def body(failure: Failure) -> Reply:
 
 async def _without_form(call: Call, error: GatepostError) -> Reply:
     if error.reason in DEAD:
-        return _to_sign_in(call)
+        return _to_sign_in(call, error)
     rendering = ERRORS[error.reason]
     return await error_page(call, error, rendering.status, rendering.text)
 
 
-def _to_sign_in(call: Call) -> Reply:
+def _to_sign_in(call: Call, error: GatepostError) -> Reply:
     target = call.target
     if call.method not in {"GET", "HEAD"}:
         # A form cannot be sent once more after signing in; go on where it was, roughly.
         section = target.removeprefix(f"/t/{call.mount}" if call.mount else "").partition("?")[0].split("/")[1]
         target = url(call, f"/{section}")
     location = {"Location": url(call, "/sign-in", next=target)}
-    return Reply(status=303, headers=location, cookies=(cleared(),))
+    # A session of another project is not taken from the browser: any site could sign people out there by a link.
+    gone = () if error.reason is Reason.TOKEN_MISSING else (cleared(),)
+    return Reply(status=303, headers=location, cookies=gone)

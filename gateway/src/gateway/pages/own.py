@@ -35,11 +35,11 @@ async def signed_in(call: Call) -> AuthenticateResponse:
     """Return the account and the session behind the browser's cookie.
 
     Raises:
-        GatepostError: TOKEN_INVALID, TOKEN_EXPIRED; TOKEN_INVALID too for a session of another project.
+        GatepostError: TOKEN_INVALID, TOKEN_EXPIRED; TOKEN_MISSING for a session of another project, which lives on.
     """
     answer = await call.clients.authenticate(call.token, WEB)
     if answer.account.project != (await call.project()).name:
-        raise GatepostError(Reason.TOKEN_INVALID, "the session is of another project")
+        raise GatepostError(Reason.TOKEN_MISSING, "the session is of another project")
     return answer
 
 
