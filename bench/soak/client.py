@@ -7,18 +7,36 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout, FormData, TCPConnector
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, FormData, TCPConnector
 from yarl import URL
 
 from bench.stack import App
 
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 _SHOWN_LENGTH = 200
+_UNAVAILABLE = 503
 SECONDS = 30.0
 
 
 class WrongAnswerError(Exception):
     """An answer that should have been another."""
+
+
+class RefusedError(Exception):
+    """There is too much to do (503): not wrong, but to be counted.
+
+    Args:
+        seconds: After which to come again.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"refused for {seconds:g} s")
+        self.seconds = seconds
+
+
+def _check_room(answer: ClientResponse) -> None:
+    if answer.status == _UNAVAILABLE and "Retry-After" in answer.headers:
+        raise RefusedError(float(answer.headers["Retry-After"]))
 
 
 class Client:
@@ -45,9 +63,11 @@ class Client:
 
         Raises:
             WrongAnswerError: another status than expected.
+            RefusedError: there is too much to do.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with self.session.request(method, f"{self.url}/api/v1/{path}", json=body, headers=headers) as answer:
+            _check_room(answer)
             if answer.status != expected:
                 raise WrongAnswerError(f"{path}: {answer.status} {(await answer.text())[:_SHOWN_LENGTH]}")
             found: dict[str, Any] = await answer.json()
@@ -103,6 +123,7 @@ class Browser:
         async with self._client.session.request(
             method, url, data=data, headers=headers, allow_redirects=False
         ) as answer:
+            _check_room(answer)
             text = await answer.text()
             if answer.status != expected:
                 raise WrongAnswerError(f"{method} {path}: {answer.status} {text[:_SHOWN_LENGTH]}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import ClientError
 
-from bench.soak.client import WrongAnswerError
+from bench.soak.client import RefusedError, WrongAnswerError
 from bench.soak.people import Person, World
 
 _SAMPLES = 20
@@ -26,11 +26,13 @@ class Tally:
         seconds: how long each operation took, by kind.
         errors: how many failed, by kind.
         samples: what the first of them said.
+        refused: how many were told to come again.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     samples: list[str] = field(default_factory=list)
+    refused: int = 0
 
     def failed(self, kind: str, error: Exception) -> None:
         """Count a failure."""
@@ -79,6 +81,10 @@ async def _work(world: World, chance: random.Random, tally: Tally, until: float,
         began = time.perf_counter()
         try:
             await person.do(kind)
+        except RefusedError as refusal:
+            tally.refused += 1
+            person = None
+            await asyncio.sleep(refusal.seconds)
         except (WrongAnswerError, ClientError, TimeoutError, KeyError) as error:
             tally.failed(kind, error)
             person = None  # whatever he holds may be of no use

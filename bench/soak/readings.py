@@ -3,6 +3,7 @@
 Reads /proc, the metrics listeners, PostgreSQL and Valkey. Judges nothing; that is `verdict`'s.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,6 +23,7 @@ from gatepost_cli.data_dir import DataDir
 
 _TASKS = re.compile(r"^gatepost_tasks ([0-9.e+]+)$", re.MULTILINE)
 _OURSELVES = "soak"
+_PAUSES_SECONDS = (0.0, 0.1, 0.23)
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,20 @@ class Watch:
         found = await self._valkey.info()
         return Reading(
             at=round(time.monotonic() - self._began, 2),
-            processes={name: self._process(name, tasks.get(name)) for name in self._group.pids},
+            processes=await self._processes(tasks),
             postgres={row[0]: row[1] for row in rows},
             valkey_mb=round(found["used_memory"] / 1e6, 3),
             valkey_clients=found["connected_clients"] - 1,
             mail_connections=self._mail_connections(),
         )
+
+    async def _processes(self, tasks: Mapping[str, int | None]) -> Mapping[str, Process]:
+        """Look several times, and take the least memory: a hash or a picture under way is no leak."""
+        looks = []
+        for pause in _PAUSES_SECONDS:
+            await asyncio.sleep(pause)
+            looks.append({name: self._process(name, tasks.get(name)) for name in self._group.pids})
+        return {name: min((look[name] for look in looks), key=lambda found: found.private_mb) for name in looks[0]}
 
     def _process(self, name: str, tasks: int | None) -> Process:
         processes = self._group.processes(name)

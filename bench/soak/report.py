@@ -12,6 +12,8 @@ from bench.soak.load import Tally
 from bench.soak.readings import Reading
 from bench.soak.verdict import Slope
 
+_MOST_REFUSED = 0.01
+
 
 @dataclass(frozen=True)
 class Soaked:
@@ -45,6 +47,8 @@ class Soaked:
     def findings(self) -> list[str]:
         """Return what must not be, one line each."""
         found = [f"{kind}: {count} failed" for kind, count in self.tally.errors.items()]
+        if self.tally.refused > _MOST_REFUSED * self.tally.operations():
+            found.append(f"{self.tally.refused} refused: the machine has too little room for this load")
         found += [f"{slope.of} rises by {slope.hourly:.1f} an hour" for slope in self.slopes if slope.leaks]
         found += [f"left behind, {line}" for line in verdict.left_behind(self.before, self.after)]
         return found + [f"in a log: {line}" for line in self.complaints]
@@ -59,6 +63,7 @@ def write(soaked: Soaked, folder: Path, day: date) -> Path:
         "machine": soaked.facts,
         "seconds": soaked.seconds,
         "findings": soaked.findings(),
+        "refused": soaked.tally.refused,
         "operations": soaked.tally.document(),
         "samples": soaked.tally.samples,
         "slopes": [asdict(slope) | {"leaks": slope.leaks} for slope in soaked.slopes],
@@ -75,7 +80,8 @@ def _lines(soaked: Soaked) -> Iterable[str]:
     yield f"# Soak: {soaked.seconds / 60:.0f} minutes of mixed load\n"
     yield f"- {facts['processor']}, {facts['cores']} cores, {facts['memory_mb']} MB; {facts['system']}"
     yield f"- {done} operations, {done / soaked.seconds:.0f} a second; {soaked.mails} mails by SMTP"
-    yield f"- {sum(soaked.tally.errors.values())} errors; {len(soaked.readings)} readings\n"
+    errors, refused = sum(soaked.tally.errors.values()), soaked.tally.refused
+    yield f"- {errors} errors, {refused} refused for the moment; {len(soaked.readings)} readings\n"
     findings = soaked.findings()
     yield "**Nothing grows, nothing failed, nothing is left behind.**" if not findings else "## Findings\n"
     yield from (f"- {finding}" for finding in findings)

@@ -20,7 +20,7 @@ from runtime.errors import GatepostError, Reason
 
 _RETRY_SECONDS = 1.0
 # Whoever waits longer may have gone by his turn, whatever his deadline is; a queue of such would be work for nobody.
-_LONGEST_WAIT_SECONDS = 2.0
+_LONGEST_WAIT_SECONDS = 5.0
 # While sign-ins fill two cores, a profile is read in 21 ms or less (95 of 100) so much below the rest, and in 33 beside
 # them; with two more busy processes in 227 and 446. Lower is worse there: who holds the GIL and is put off stops all.
 _NICE = 10
@@ -48,7 +48,7 @@ class HashPool:
         """Refuse where `run` would; for use cases, before they read anything.
 
         Raises:
-            GatepostError: OVERLOADED when too many hashes wait, or so many that the turn would come in two seconds or
+            GatepostError: OVERLOADED when too many hashes wait, or so many that the turn would come in five seconds or
                 after the caller's deadline.
         """
         if self._under_way < self._workers:

@@ -91,7 +91,7 @@ async def test_who_would_have_gone_by_his_turn_is_refused_before(pool: HashPool)
 async def test_nobody_waits_longer_than_clients_do_however_long_the_queue_may_be() -> None:
     slow = HashPool(workers=1, queue_size=1000)
     gate = Gate()
-    await slow.run(partial(time.sleep, 0.5))
+    await slow.run(partial(time.sleep, 1))
     waiting = [asyncio.ensure_future(slow.run(partial(gate.pass_through, str(n)))) for n in range(20)]
     await asyncio.wait(waiting, timeout=0.05)
     refused = [call.exception() for call in waiting if call.done()]
