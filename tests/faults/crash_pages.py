@@ -185,7 +185,7 @@ class Phone(Withdraw):
         self.number = f"+49170{uuid4().int % 10_000_000:07}"
 
     async def go(self, world: World) -> None:
-        seen = len(await world.client.mails(self.number))
+        seen = len(await world.letters(self.number))
         opened = await world.with_scope("edit-phone", self.token, phone=self.number)
         code = (await world.mailed(self.number, "phone_change_code", seen))["code"]
         await world.with_scope("edit-phone", self.token, phone=self.number, sign=sign(code, opened["hash_token"]))

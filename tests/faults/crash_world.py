@@ -1,6 +1,7 @@
 """What flows that are disturbed by crashes need: a client that asks until it is answered, and a look at the result."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -101,16 +102,25 @@ class World:
 
     async def is_there(self, url: str) -> bool:
         """Insist on an answer of an address; say whether it is 200."""
+        return (await self._fetched(url))[0] == _OK
 
+    async def letters(self, to: str) -> list[dict[str, Any]]:
+        """Insist on the messages to an address or number, newest first."""
+        found = json.loads((await self._fetched(f"{self.client.url}/outbox/messages", to=to))[1])
+        letters: list[dict[str, Any]] = found["messages"]
+        return letters
+
+    async def _fetched(self, url: str, **query: str) -> tuple[int, bytes]:
         async def ask() -> Said:
             try:
-                async with self.client.session.get(url) as answer:
-                    there = answer.status == _OK
-                    return LOST if answer.status >= _SERVER_ERROR else Said(Outcome.OK, body=there)
+                async with self.client.session.get(url, params=query) as answer:
+                    fetched = (answer.status, await answer.read())
             except (ClientError, TimeoutError):
                 return LOST
+            return LOST if fetched[0] >= _SERVER_ERROR else Said(Outcome.OK, body=fetched)
 
-        return bool(await self.insist(ask))
+        fetched: tuple[int, bytes] = await self.insist(ask)
+        return fetched
 
     async def page(self, browser: Browser, path: str, form: dict[str, str] | None = None, /, **query: str) -> Any:
         """Insist on a page of the pages' project."""
@@ -125,7 +135,7 @@ class World:
         """Return the newest message of a kind, once there are more than `seen` of them."""
         until = time.monotonic() + MAIL_SECONDS
         while time.monotonic() < until:
-            found = [each for each in await self.client.mails(to) if each["template"] == template]
+            found = [each for each in await self.letters(to) if each["template"] == template]
             if len(found) > seen:
                 return found[0]
             await asyncio.sleep(0.1)
@@ -133,7 +143,7 @@ class World:
 
     async def count(self, to: str, template: str) -> int:
         """Return how many messages of a kind there are."""
-        return sum(each["template"] == template for each in await self.client.mails(to))
+        return sum(each["template"] == template for each in await self.letters(to))
 
     async def make(self, app: App) -> str:
         """Make somebody with an account; return his address."""
