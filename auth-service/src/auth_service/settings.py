@@ -98,7 +98,7 @@ class AuthSettings(SharedSettings):
         description="How long that many are remembered after the last one; fewer for less long in proportion.",
     )
     sign_in_failures_per_address: int = Field(300, ge=1, description="Wrong passwords per client address and window.")
-    sign_in_failures_per_app: int = Field(3000, ge=1, description="Wrong passwords per app and window.")
+    sign_in_failures_per_app: int = Field(30_000, ge=1, description="Wrong passwords per app and window.")
     sign_in_spray_accounts: int = Field(
         20, ge=1, description="Accounts with wrong passwords from one client address and in a window to be told of."
     )
@@ -113,14 +113,14 @@ class AuthSettings(SharedSettings):
         1000, ge=1, description="Codes mailed for sign-up, sign-in and reset per client address and window."
     )
     mails_per_app: int = Field(
-        10_000, ge=1, description="Codes mailed for sign-up, sign-in and reset per app and window."
+        100_000, ge=1, description="Codes mailed for sign-up, sign-in and reset per app and window."
     )
     mail_window_seconds: int = Field(10 * _MINUTE, ge=1, description="Window of the limits of mailed codes.")
     texts_per_account: int = Field(5, ge=1, description="Codes sent by SMS per account, and to one number, and window.")
     texts_per_address: int = Field(100, ge=1, description="Codes sent by SMS per client address and window.")
     text_window_seconds: int = Field(_DAY, ge=1, description="Window of the two limits above.")
     sign_ups_per_address: int = Field(1000, ge=1, description="Sign-ups per client address and window.")
-    sign_ups_per_app: int = Field(10_000, ge=1, description="Sign-ups per app and window.")
+    sign_ups_per_app: int = Field(100_000, ge=1, description="Sign-ups per app and window.")
     sign_up_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the limits of sign-ups.")
 
     proof_of_work_after_count: int = Field(
