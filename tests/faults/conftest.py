@@ -1,10 +1,18 @@
-"""The stack that tests of faults do their worst to: two gateways and two auth-services, and limits out of the way."""
+"""What tests of faults do their worst to.
 
-from collections.abc import Callable
+`fragile` is a stack as operators start it: two gateways and two auth-services, and limits out of the way. `house` has
+one of each, and a proxy in front of whatever can go away.
+"""
+
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import pytest_asyncio
+from aiohttp import ClientSession, ClientTimeout
 from conftest import GatepostStack
 from faults import history_run
+from faults.guests import Guests, arrive
+from faults.proxied_house import House
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +21,17 @@ def fragile(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
     stack = make_stack(**history_run.SETTINGS)
     stack.up("--no-demo", "--gateways=2", "--auth=2")
     return stack
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """Yield this worker's house; each test leaves it with everything there."""
+    async with House(tmp_path_factory.mktemp("house")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def guests(house: House) -> AsyncIterator[Guests]:
+    """Yield people who are signed in there."""
+    async with ClientSession(timeout=ClientTimeout(30)) as session:
+        yield await arrive(house, session)

@@ -3,32 +3,18 @@
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from aiohttp import ClientSession, ClientTimeout
 from dialects.ihopr_client import Person, new_email
-from faults.guests import Guests, arrive
+from faults.guests import Guests
 from faults.proxied_house import WAYS, House, dose
 
 PEOPLE = 6
 ARRIVED_SECONDS = 20
 CODE = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with House(tmp_path_factory.mktemp("house")) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def guests(house: House) -> AsyncIterator[Guests]:
-    async with ClientSession(timeout=ClientTimeout(30)) as session:
-        yield await arrive(house, session)
 
 
 @pytest.mark.parametrize("way", dose(("killed", "lost answers"), tuple(way for way in WAYS if way != "stopped")))

@@ -1,12 +1,10 @@
 """PostgreSQL gone in every way: refused within two seconds, no hang, and no pool exhausted when it is back (P4)."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from aiohttp import ClientSession, ClientTimeout
-from faults.guests import Guests, arrive
+from faults.guests import Guests
 from faults.proxied_house import SLOW, House, dose
 
 # Two seconds are promised; what is above is for the machine that tests, which has other things to do.
@@ -14,18 +12,6 @@ REFUSED_SECONDS = 2.5
 HEALED_SECONDS = 5.0
 ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
 TIMES = 6  # together more requests than the pools have connections
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with House(tmp_path_factory.mktemp("house")) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def guests(house: House) -> AsyncIterator[Guests]:
-    async with ClientSession(timeout=ClientTimeout(30)) as session:
-        yield await arrive(house, session)
 
 
 @pytest.mark.parametrize("way", dose(("stopped", "black hole")))

@@ -1,13 +1,11 @@
 """A service gone in every way: what needs it fails soon and then at once, the rest goes on, and it heals itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from aiohttp import ClientSession, ClientTimeout
-from faults.guests import Guests, arrive
+from faults.guests import Guests
 from faults.proxied_house import SERVICES, SLOW, WAYS, House, dose
 
 EVERYTHING = (
@@ -26,18 +24,6 @@ HEALED_SECONDS = 5.0
 FORGIVEN_SECONDS = 11.0
 NOTICED_SECONDS = 0.3  # what was spent before that is forgiven for ten seconds only
 ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with House(tmp_path_factory.mktemp("house")) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def guests(house: House) -> AsyncIterator[Guests]:
-    async with ClientSession(timeout=ClientTimeout(30)) as session:
-        yield await arrive(house, session)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
 """Valkey gone in every way: what needs it is refused clearly, the rest goes on, and it heals itself (P3)."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from aiohttp import ClientSession, ClientTimeout
-from faults.guests import Guests, arrive
+from faults.guests import Guests
 from faults.proxied_house import SLOW, House, dose
 
 NEED_IT = ("ihopr login", "ihopr signup", "shoop login", "shoop register")
@@ -14,18 +12,6 @@ GO_ON = ("ihopr user", "ihopr refresh", "shoop user")
 REFUSED_SECONDS = 2.5
 HEALED_SECONDS = 5.0
 ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with House(tmp_path_factory.mktemp("house")) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def guests(house: House) -> AsyncIterator[Guests]:
-    async with ClientSession(timeout=ClientTimeout(30)) as session:
-        yield await arrive(house, session)
 
 
 @pytest.mark.parametrize("way", dose(("stopped", "reset")))

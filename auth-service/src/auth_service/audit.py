@@ -1,5 +1,7 @@
 """Who did what to whom, when, from where: written in the transaction of the act itself."""
 
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from auth_service.model import Account, App
@@ -92,3 +94,24 @@ class Audit:
             address=context.client_address,
             request_id=context.request_id,
         )
+
+
+def describe(event: store.Event) -> dict[str, Any]:
+    """Return an event as `gatepost audit` shows it."""
+    return {
+        "id": event.id,
+        "time": utc(event.at),
+        "action": event.action,
+        "outcome": event.outcome,
+        "actor": event.actor,
+        "user_id": str(event.account_id or ""),
+        "project": event.project,
+        "client_id": event.client_id,
+        "address": event.address,
+        "request_id": event.request_id,
+    }
+
+
+def utc(time: datetime) -> str:
+    """Return a time as RFC 3339 has it, in UTC."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

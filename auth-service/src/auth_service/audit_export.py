@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from auth_service.audit import Audit
+from auth_service.audit import Audit, describe, utc
 from auth_service.signing import SigningKeys
 from auth_service.store import audit as store
-from auth_service.store.audit import Event
 from runtime.clock import Clock
 from runtime.postgres import Database
 
@@ -68,7 +67,7 @@ class AuditExport:
                     selection.project,
                     _PAGE,
                 )
-            lines = b"".join(_line(_document(event)) for event in events)
+            lines = b"".join(_line(describe(event)) for event in events)
             hashed.update(lines)
             count += len(events)
             if len(events) < _PAGE:
@@ -80,35 +79,15 @@ class AuditExport:
         yield lines + summary + _line({"jws": await self._signing.sign(hashed.digest(), KIND)})
 
 
-def _document(event: Event) -> dict[str, Any]:
-    """Return an event as the command line shows it."""
-    return {
-        "id": event.id,
-        "time": _time(event.at),
-        "action": event.action,
-        "outcome": event.outcome,
-        "actor": event.actor,
-        "user_id": str(event.account_id or ""),
-        "project": event.project,
-        "client_id": event.client_id,
-        "address": event.address,
-        "request_id": event.request_id,
-    }
-
-
 def _summary(selection: Selection, until: datetime, now: datetime, count: int) -> dict[str, Any]:
     return {
         "events": count,
-        "since": _time(selection.since) if selection.since else None,
-        "until": _time(until),
+        "since": utc(selection.since) if selection.since else None,
+        "until": utc(until),
         "action": selection.action or None,
         "project": selection.project or None,
-        "exported_at": _time(now),
+        "exported_at": utc(now),
     }
-
-
-def _time(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _line(document: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from auth_service.audit import describe
 from auth_service.store import audit
 from auth_service.store import restoration as store
 from auth_service.store.audit import Event
@@ -104,7 +105,7 @@ async def tell(connection: Connection, since: int, write: Callable[[Document], N
     async for page in store.events(connection, since):
         for event in page:
             heard.hear(event)
-            write(_event(event))
+            write(describe(event))
     accounts, apps = sorted(heard.accounts), sorted(heard.apps)
     for first in range(0, len(accounts), _BATCH):
         for account in await store.kept_accounts(connection, accounts[first : first + _BATCH]):
@@ -217,22 +218,6 @@ def _documents(lines: Iterable[str]) -> Iterator[Document]:
 
 def _restored(now: datetime) -> Event:
     return Event(0, now, "installation.restore", "success", "service:cli", None, "", "", "", "")
-
-
-def _event(event: Event) -> Document:
-    """Return an event as `gatepost audit` shows it."""
-    return {
-        "id": event.id,
-        "time": event.at.isoformat(),
-        "action": event.action,
-        "outcome": event.outcome,
-        "actor": event.actor,
-        "user_id": str(event.account_id or ""),
-        "project": event.project,
-        "client_id": event.client_id,
-        "address": event.address,
-        "request_id": event.request_id,
-    }
 
 
 def _heard(document: Document) -> Event:
