@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -179,28 +180,44 @@ def service_keys() -> ServiceKeys:
     return ServiceKeys([SERVICE_KEY])
 
 
-@pytest.fixture(scope="session")
-def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., GatepostStack]]:
+@contextmanager
+def stacks(factory: pytest.TempPathFactory) -> Iterator[Callable[..., GatepostStack]]:
     """Yield a function that returns a stack which is not started yet; keywords are settings. All are stopped."""
     made: list[GatepostStack] = []
 
     def make(**settings: str) -> GatepostStack:
         environment = inherited_environment() | STACK_SETTINGS | settings
-        made.append(GatepostStack(tmp_path_factory.mktemp("stack") / "data", environment))
+        made.append(GatepostStack(factory.mktemp("stack") / "data", environment))
         return made[-1]
 
-    yield make
-    for each in made:
-        each.run("down")
+    try:
+        yield make
+    finally:
+        for each in made:
+            each.run("down")
+
+
+@pytest.fixture(scope="module")
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., GatepostStack]]:
+    """Yield what makes stacks for the tests of a module: those that are done with take no time from others."""
+    with stacks(tmp_path_factory) as make:
+        yield make
 
 
 @pytest.fixture(scope="session")
-def stack(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
+def make_lasting_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., GatepostStack]]:
+    """Yield what makes stacks that several modules share."""
+    with stacks(tmp_path_factory) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stack(make_lasting_stack: Callable[..., GatepostStack]) -> GatepostStack:
     """Return this worker's running stack. Tests share it: each makes its own project, or its own users.
 
     With GATEPOST_TEST_SINGLE_PROCESS=1 its services are one process, with GATEPOST_TEST_PLAIN=1 nothing goes together
     and nothing is remembered.
     """
-    shared = make_stack(**(PLAIN_SETTINGS if os.environ.get("GATEPOST_TEST_PLAIN") == "1" else {}))
+    shared = make_lasting_stack(**(PLAIN_SETTINGS if os.environ.get("GATEPOST_TEST_PLAIN") == "1" else {}))
     shared.up(*(["--single-process"] if os.environ.get("GATEPOST_TEST_SINGLE_PROCESS") == "1" else []))
     return shared

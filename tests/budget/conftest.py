@@ -10,8 +10,8 @@ from conftest import GatepostStack
 
 
 @pytest.fixture(scope="session")
-def counted_stack(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
-    stack = make_stack(GATEPOST_PROJECT_CACHE_SECONDS="3600", GATEPOST_CACHE_SECONDS="0")
+def counted_stack(make_lasting_stack: Callable[..., GatepostStack]) -> GatepostStack:
+    stack = make_lasting_stack(GATEPOST_PROJECT_CACHE_SECONDS="3600", GATEPOST_CACHE_SECONDS="0")
     stack.up()
     return stack
 

@@ -57,9 +57,9 @@ def public_app(make_app: Callable[..., App]) -> App:
 
 
 @pytest.fixture(scope="session")
-def hasty(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
+def hasty(make_lasting_stack: Callable[..., GatepostStack]) -> GatepostStack:
     """Return a stack in which everything expires within two seconds, and a sign-in is fresh for none."""
-    stack = make_stack(
+    stack = make_lasting_stack(
         GATEPOST_CODE_SECONDS="1",
         GATEPOST_OTP_SECONDS="1",
         GATEPOST_RESET_SECONDS="1",

@@ -16,9 +16,9 @@ from faults.proxied_house import House
 
 
 @pytest.fixture(scope="session")
-def fragile(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
+def fragile(make_lasting_stack: Callable[..., GatepostStack]) -> GatepostStack:
     """Return this worker's running stack; each test leaves it with everything ready."""
-    stack = make_stack(**history_run.SETTINGS)
+    stack = make_lasting_stack(**history_run.SETTINGS)
     stack.up("--no-demo", "--gateways=2", "--auth=2")
     return stack
 

@@ -27,9 +27,9 @@ UNLIMITED = {
 
 
 @pytest.fixture(scope="session")
-def stack(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
+def stack(make_lasting_stack: Callable[..., GatepostStack]) -> GatepostStack:
     """Return this worker's stack for what is tried against it, instead of the one that other tests share."""
-    made = make_stack(**UNLIMITED, GATEPOST_LOG_LEVEL="debug")
+    made = make_lasting_stack(**UNLIMITED, GATEPOST_LOG_LEVEL="debug")
     made.up("--no-demo")
     return made
 
