@@ -148,7 +148,7 @@ async def test_on_a_stream_of_calls_each_is_admitted_for_itself(door: Door) -> N
     )(metadata=[("authorization", f"Bearer {door.credential('gateway')}")])
     for method in methods_of(door.name):
         service = method.containing_service.full_name
-        if NARROWED.get(service) == "gateway":
+        if NARROWED.get(service) == "gateway" and not method.server_streaming:  # which goes by itself
             call = pb.Call(id=len(refused) + 1, method=f"/{service}/{method.name}", timeout_ms=5000)
             await stream.write(pb.ExchangeRequest(calls=[call]))
             answers: list[pb.Answer] = []

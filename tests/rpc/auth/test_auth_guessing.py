@@ -21,7 +21,7 @@ from runtime.errors import GatepostError, Reason
 Refused = Callable[..., Any]
 NEW = "an entirely new password"
 BREACHED = "7c4a8d09ca37-published"
-FREE, MOST, FIRST_WAIT, LONGEST_WAIT = 3, 6, 0.1, 0.2
+FREE, MOST, FIRST_WAIT, LONGEST_WAIT = 3, 6, 0.4, 0.8
 PER_APP, SPRAYED, SIGN_UPS_PER_APP, MAILS_PER_APP, MAILS_PER_ADDRESS = 8, 5, 4, 6, 9
 SETTINGS: dict[str, Any] = {
     "sign_in_failures_per_account": FREE,
