@@ -17,7 +17,8 @@ from runtime.errors import GatepostError, Reason, Rule, Violation
 
 MAX_LENGTH = 256
 _MIN_OWN_DATA_LENGTH = 5
-_COMMON_GUESSES = 10_000
+# As many as its list of common passwords has, and some patterns: whatever is on the list is refused.
+_COMMON_GUESSES = 50_000
 _ESTIMATED_LENGTH = 72  # the estimate costs more than linear time, and a longer common password is none
 
 
@@ -114,7 +115,7 @@ def check_new(password: str, min_length: int, own_data: Iterable[str] = ()) -> N
 
 
 def _is_common(text: str) -> bool:
-    """Say whether a guesser of common passwords and patterns is there within its first ten thousand tries (zxcvbn)."""
+    """Say whether a guesser of common passwords and patterns is there within fifty thousand tries (zxcvbn)."""
     return bool(zxcvbn(text[:_ESTIMATED_LENGTH]).guesses < _COMMON_GUESSES)
 
 
