@@ -60,7 +60,7 @@ async def test_what_needs_a_service_that_is_gone_fails_soon_and_then_at_once(
     record_property("healed after", healed)
 
 
-@pytest.mark.parametrize("way", dose((), ("refused", "killed")))
+@pytest.mark.parametrize("way", dose(("refused",), ("refused", "killed")))
 async def test_a_session_outlives_an_absence_of_user_service_longer_than_a_refresh_is_forgiven(
     house: House, guests: Guests, way: str
 ) -> None:
