@@ -67,10 +67,11 @@ async def user_id(services: Clients) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def watched(gallery: GatepostStack) -> Iterator[Watched]:
-    """Watch while the tests of this module run."""
+    """Watch while the tests of this module run, and judge: everybody else is served, and memory has an end."""
     service = next(each for each in gallery.status()["processes"] if each["name"] == "user-service")
     with watching([f"{gallery.url}/healthz", f"{service['metrics']}/healthz"], service["pid"]) as seen:
         yield seen
+    seen.judge(more=MORE_MEMORY, kept=KEPT_MEMORY)
 
 
 async def put(services: Clients, user_id: str, each: Hostile) -> str:
@@ -188,7 +189,3 @@ async def test_a_dialect_takes_no_more(gallery: GatepostStack, session: ClientSe
         assert answer.status in {200, 400}, (each.name, answer)
         if each.taken is not None:
             assert (answer.status == 200) is (each.taken and each.content.startswith(b"\x89PNG")), (each.name, answer)
-
-
-def test_all_the_while_everybody_else_was_served_and_memory_had_an_end(watched: Watched) -> None:
-    watched.judge(more=MORE_MEMORY, kept=KEPT_MEMORY)

@@ -52,10 +52,11 @@ class Inside:
 
 @pytest.fixture(scope="module", autouse=True)
 def watched(stack: GatepostStack) -> Iterator[Watched]:
-    """Watch while the tests of this module run."""
+    """Watch while the tests of this module run, and judge: everybody else is served, and the gateway does not grow."""
     gateway = next(each for each in stack.status()["processes"] if each["name"] == "gateway")
     with watching([f"{stack.url}/healthz"], gateway["pid"]) as seen:
         yield seen
+    seen.judge(more=MORE_MEMORY, kept=MORE_MEMORY)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -137,7 +138,3 @@ def ask(requests: st.SearchStrategy[Any], inside: Inside, statuses: Counter[int]
         statuses[answer.status_code] += 1
 
     send()
-
-
-def test_everybody_else_was_served_all_the_while_and_the_gateway_grew_by_nothing(watched: Watched) -> None:
-    watched.judge(more=MORE_MEMORY, kept=MORE_MEMORY)

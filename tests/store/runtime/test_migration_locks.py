@@ -109,7 +109,7 @@ async def test_people_read_and_write_while_tables_with_rows_are_migrated(postgre
         async with traffic(dsn, TRAFFIC[package]) as took:
             for migration in shipped(package)[1:]:
                 assert await migrate(dsn, package, migration.version) == [migration.name]
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.3)  # each of them comes by once more
         after = {row[0]: row[1] for row in await connection.fetch(FILES)}
     finally:
         await connection.close()
