@@ -204,6 +204,14 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         yield make
 
 
+@pytest.fixture(scope="module")
+def pairs(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
+    """Return a module's stack with two instances of each service."""
+    stack = make_stack(GATEPOST_CACHE_SECONDS="0")  # each request asks the services
+    stack.up("--no-demo", *(f"--{kind}=2" for kind in ("gateways", "auth", "users", "notify")))
+    return stack
+
+
 @pytest.fixture(scope="session")
 def make_lasting_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., GatepostStack]]:
     """Yield what makes stacks that several modules share."""

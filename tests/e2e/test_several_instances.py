@@ -7,7 +7,7 @@ service (`round_robin`).
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,13 +21,6 @@ _REQUESTS = 200
 _LEAST_SHARE = 0.15  # of two; which gateway a connection goes to is the kernel's hash
 _BACK_SECONDS = 60
 _SERVICES = ("gateway", "auth-service", "user-service")
-
-
-@pytest.fixture(scope="module")
-def pairs(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
-    stack = make_stack(GATEPOST_CACHE_SECONDS="0")  # each request asks the services
-    stack.up("--no-demo", *(f"--{kind}=2" for kind in ("gateways", "auth", "users", "notify")))
-    return stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

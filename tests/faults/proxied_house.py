@@ -1,7 +1,7 @@
 """All services started by hand, and everything they stand on reached through fault proxies.
 
 PostgreSQL, Valkey, the mail server and each service can be gone in every usual way: killed, stopped, or cut off by the
-network. The tests of this folder use it; each module that does has one of its own.
+network. The tests of this folder share one.
 """
 
 import asyncio

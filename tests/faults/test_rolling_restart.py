@@ -28,13 +28,6 @@ HUNG_SECONDS = 6.0
 PAUSE_SECONDS = 0.02
 
 
-@pytest.fixture(scope="module")
-def pairs(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
-    stack = make_stack(GATEPOST_CACHE_SECONDS="0")  # each request asks the services
-    stack.up("--no-demo", *(f"--{kind}=2" for kind in ("gateways", "auth", "users", "notify")))
-    return stack
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def client(pairs: GatepostStack) -> AsyncIterator[Ihopr]:
     async with ClientSession(timeout=ClientTimeout(20)) as session:

@@ -20,7 +20,6 @@ from auth_service.codes import CodeData, Codes
 from auth_service.keys import digest
 from auth_service.model import Account, App, Session, TokenForm, TokenSet
 from auth_service.sessions import Sessions
-from auth_service.store import audit as audit_store
 from auth_service.store import session_writes
 from auth_service.store import sessions as store
 from auth_service.store.session_writes import Ending, Opening, Rotation
@@ -138,7 +137,7 @@ class Issuance:
             await self._tokens.find_key(found.session.key_id)  # the successor is made with the key it was made with
             return self._pair(found.session, found.access_token_seconds), found.account
         event = self._audit.event(
-            "session.refresh", outcome="refresh_reuse", account=found.account, app=app, actor=f"app:{app.client_id}"
+            "session.refresh", outcome="refresh_reuse", account=found.account, app=app, actor=_actor(app)
         )
         await self._batches.end(Ending(found.session.id, "refresh_reuse", event))
         raise _ReuseError(Reason.TOKEN_INVALID)
@@ -183,9 +182,8 @@ class Issuance:
             yield
         except GatepostError as error:
             if error.reason in _REFUSALS and not isinstance(error, _ReuseError):
-                event = self._audit.event(action, outcome=error.reason.value, app=app, actor=f"app:{app.client_id}")
                 async with self._database.acquire() as connection:
-                    await audit_store.insert(connection, event)
+                    await self._audit.record(connection, action, outcome=error.reason.value, app=app, actor=_actor(app))
             raise
 
     async def _use(self, code: str, app: App, form: TokenForm) -> CodeData:
@@ -205,7 +203,7 @@ class Issuance:
         return data
 
     async def _punish_reuse(self, code: str, app: App) -> bool:
-        event = self._audit.event("session.create", outcome="code_reuse", app=app, actor=f"app:{app.client_id}")
+        event = self._audit.event("session.create", outcome="code_reuse", app=app, actor=_actor(app))
         async with self._database.acquire() as connection:
             return await store.revoke_by_code(connection, digest(code), app.id, event)
 
@@ -227,6 +225,11 @@ class Issuance:
             expires_in=ceil((expires_at - now).total_seconds()),
             scopes=session.scopes,
         )
+
+
+def _actor(app: App) -> str:
+    """Return what the audit trail calls an app that acts for itself."""
+    return f"app:{app.client_id}"
 
 
 def _single(key: str, session: Session, now: datetime) -> TokenSet:

@@ -5,12 +5,13 @@
 
 from asyncio import gather
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, ip_address
 
 from auth_service.keys import digest
 from auth_service.model import App
 from runtime.context import current
 from runtime.errors import GatepostError, Reason
+from runtime.networks import client_of
 from runtime.valkey import Script, Valkey
 
 # Count one if there is room; answers 0 or the milliseconds until there is.
@@ -137,7 +138,7 @@ def of_address(address: str) -> str:
         return address
     if not isinstance(parsed, IPv6Address) or parsed.ipv4_mapped:
         return address
-    return str(IPv6Network((int(parsed) >> 64 << 64, 64)))
+    return client_of(parsed)
 
 
 def refuse(milliseconds: int) -> None:

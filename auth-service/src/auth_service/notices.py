@@ -20,13 +20,12 @@ from auth_service.store.audit import Event
 from gatepost.notify.v1 import messages_pb2, messages_pb2_grpc
 from runtime.clock import Clock
 from runtime.context import current
-from runtime.errors import GatepostError, Reason
+from runtime.errors import AWAY, GatepostError, Reason
 from runtime.logs import get_logger
 from runtime.postgres import Connection, Database
 
 _BATCH = 20
 _COMMIT_SECONDS = 0.02
-_NOT_THERE = {Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.OVERLOADED}
 _FINAL = {Reason.INVALID_PARAMETER, Reason.MISSING_PARAMETER, Reason.ALREADY_EXISTS}
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
@@ -123,7 +122,7 @@ class Relay:
                         await self._messages.SendMessage(_request(notice.message, str(notice.id)))
                 except GatepostError as error:
                     await self._refused(connection, notice, error)
-                    if error.reason in _NOT_THERE:
+                    if error.reason in AWAY:
                         break  # nor would it take the others; they stay due
                 else:
                     taken.append(notice.id)

@@ -11,6 +11,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from multidict import MultiMapping
 
+from runtime.networks import client_of
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _REQUEST_ID_BYTES = 12
 _REQUEST_IDS_AT_ONCE = 256
@@ -47,15 +49,13 @@ class Addresses:
     def client(self, peer: str) -> str:
         """Return whom to count a connection for; empty for a proxy that is believed, through which many people come.
 
-        An IPv6 client has a whole /64 to call from, so that is one.
-
         Args:
             peer: Address of the other end of the socket.
         """
         address = _parse(peer)
         if address is None or self._trusts(address):
             return ""
-        return str(IPv6Network((int(address) >> 64 << 64, 64))) if isinstance(address, IPv6Address) else str(address)
+        return client_of(address)
 
     def _walk(self, address: _Address, hops: list[str]) -> _Address:
         """Go from the nearest hop outwards while each is trusted; stop at the first that is not, or is no address."""

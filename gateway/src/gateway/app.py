@@ -29,13 +29,12 @@ from gateway.routing import Match, RouteTable
 from gateway.settings import GatewaySettings
 from gateway.web import locale
 from runtime.context import CallContext, bound
-from runtime.errors import GatepostError, Reason
+from runtime.errors import AWAY, GatepostError, Reason
 from runtime.logs import get_logger
 
 _MAX_HOST_LENGTH = 255
 _MAX_USER_AGENT_LENGTH = 200
 _WRONG_PARAMETERS = frozenset({Reason.MISSING_PARAMETER, Reason.INVALID_PARAMETER})
-_AWAY = frozenset({Reason.UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_EXCEEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def _unless_away() -> Iterator[None]:
     try:
         yield
     except GatepostError as refused:
-        if refused.reason not in _AWAY:
+        if refused.reason not in AWAY:
             raise
 
 

@@ -11,12 +11,11 @@ from collections.abc import Awaitable, Callable, Hashable
 from time import monotonic
 from typing import Generic, TypeVar
 
-from runtime.errors import GatepostError, Reason
+from runtime.errors import AWAY, GatepostError
 
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
 _PATIENCE_SECONDS = 0.25
-_NOT_THERE = frozenset({Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.OVERLOADED})
 
 
 class Recent(Generic[Key, Answer]):
@@ -52,7 +51,7 @@ class Recent(Generic[Key, Answer]):
         except TimeoutError:
             return known[1]
         except GatepostError as error:
-            if error.reason in _NOT_THERE:
+            if error.reason in AWAY:
                 return known[1]
             raise
 

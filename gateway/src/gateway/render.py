@@ -15,7 +15,7 @@ from gateway.credentials import basic
 from gateway.dialect import Dialect, Failure, StatusMode
 from gateway.reply import Reply
 from runtime.context import CallContext, bound, current
-from runtime.errors import GatepostError, Reason
+from runtime.errors import AWAY, GatepostError, Reason
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -39,7 +39,6 @@ _BEFORE_THE_CORE = frozenset(
     {Reason.MALFORMED_REQUEST, Reason.MISSING_PARAMETER, Reason.INVALID_PARAMETER, Reason.METHOD_NOT_ALLOWED}
 )
 # Who has waited for these waits little longer for their wording, which may depend on what is away.
-_AWAY = frozenset({Reason.UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_EXCEEDED})
 _BRIEFLY_SECONDS = 0.25
 _CLIENT_ID = re.compile(r"[0-9]{1,20}")
 _encode = msgspec.json.Encoder().encode
@@ -58,7 +57,7 @@ async def error_reply(dialect: Dialect, error: GatepostError, call: Call, allow:
         The reply as the client gets it, and the strict status for logs and metrics.
     """
     rendering = dialect.errors[error.reason]
-    with bound(_briefly() if error.reason in _AWAY else current()):
+    with bound(_briefly() if error.reason in AWAY else current()):
         mode = await _mode(dialect, error, call)
         written = await dialect.error_body(Failure(error, rendering, call, mode))
     own = written.status if written.status != Reply().status else None

@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from runtime.errors import GatepostError, Reason
+from runtime.errors import AWAY, GatepostError
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 _LONG_SECONDS = 0.5
-_NOBODYS_FAULT = frozenset({Reason.UNAVAILABLE, Reason.DEADLINE_EXCEEDED, Reason.OVERLOADED})
 
 
 class Coalesced(Generic[Item, Answer]):
@@ -91,4 +90,4 @@ class Coalesced(Generic[Item, Answer]):
 
 
 def _is_nobodys_fault(exc: Exception) -> bool:
-    return isinstance(exc, GatepostError) and exc.reason in _NOBODYS_FAULT
+    return isinstance(exc, GatepostError) and exc.reason in AWAY

@@ -54,6 +54,10 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
+AWAY = frozenset({Reason.UNAVAILABLE, Reason.OVERLOADED, Reason.DEADLINE_EXCEEDED})
+"""What says nothing of the request: what it needs is not there, or has no time for it."""
+
+
 @unique
 class Rule(StrEnum):
     """What a single field broke; dialects that report by field word it."""
