@@ -86,6 +86,7 @@ class ForkServer:
         self._output = Output(NAME, logs)
         self._process: Process | None = None
         self._ours: socket.socket | None = None
+        self._starting = asyncio.Lock()
         self._asked: deque[tuple[Program, asyncio.StreamReader, asyncio.Future[Fork]]] = deque()
         self._running: dict[int, Fork] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,8 +117,9 @@ class ForkServer:
         Raises:
             OSError: the fork server ended before it answered, or cannot be started.
         """
-        if self._ours is None:
-            await self.start()
+        async with self._starting:  # all whose forks ended with the last one come at once
+            if self._ours is None:
+                await self.start()
         if self._ours is None:
             raise ConnectionResetError("the fork server ended at once")
         loop = asyncio.get_running_loop()
