@@ -45,7 +45,7 @@ class Outcome:
     Attributes:
         statuses: answers by status.
         unsent: requests for which no connection was free.
-        lost: connections that broke, or requests without an answer at the end.
+        lost: requests without an answer. A connection that nothing was asked on may be closed after a while.
         bare: refusals (503) without Retry-After.
         ok_seconds: how long each 200 took.
         refused_seconds: how long each 503 took.
@@ -146,7 +146,7 @@ class _Sender:
     def broken(self, connection: _Connection) -> None:
         if connection in self._all:
             self._all.remove(connection)
-            self.outcome.lost += 1
+            self.outcome.lost += connection.waiting
             if connection in self._free:
                 self._free.remove(connection)
 
