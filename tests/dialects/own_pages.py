@@ -4,14 +4,18 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from html import unescape
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 from aiohttp import FormData
 from dialects.ihopr_client import MAIL_SECONDS, Ihopr, Person
 from dialects.redirect_client import Browser, Page, Site
+
+from gatepost_cli.stack import load
 
 _SECRET = re.compile(r'<code class="copy">([0-9a-f]{32})</code>')
 _CLIENT_ID = re.compile(r"/apps/([0-9]{5,15})")
@@ -59,6 +63,16 @@ class Visit:
             f"{self.browser.url}{self.site.mount}{path}", data=form, headers={"Cookie": cookies}, allow_redirects=False
         ) as answer:
             return Page(answer.status, await answer.text(), dict(answer.headers))
+
+    async def age_sign_in(self) -> None:
+        """Let it be an hour since the person signed in in this browser."""
+        token = self.browser.cookies["__Host-gatepost"].encode()
+        connection = await asyncpg.connect(load(self.site.stack.data_dir).dsns["auth"])
+        try:
+            aged = "UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' WHERE key_hash = $1"
+            assert await connection.execute(aged, sha256(token).digest()) == "UPDATE 1"
+        finally:
+            await connection.close()
 
     def led_to(self, page: Page, path: str) -> None:
         """Check that a form was taken, and where it led."""

@@ -1,10 +1,10 @@
 """The account pages over real HTTP: every form's happy path, its refusals, and what belongs to somebody else."""
 
 import json
-import re
 from collections.abc import Callable
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import drawn
@@ -13,7 +13,8 @@ from aiohttp import ClientSession
 from conftest import GatepostStack
 from dialects.ihopr_client import PASSWORD, App, Ihopr, Person, new_email, wrong
 from dialects.own_pages import Visit, visit_maker
-from dialects.redirect_client import Browser, Site, site_maker
+from dialects.pages_client import form
+from dialects.redirect_client import Page, Site
 
 from gatepost.auth.v1.accounts_pb2 import AccountRef
 from gatepost.auth.v1.forms_pb2 import TokenForm
@@ -35,25 +36,6 @@ def visit_somebody(make_site: Callable[..., Site]) -> Callable[..., Any]:
 @pytest.fixture
 async def ann(visit_somebody: Callable[..., Any]) -> Visit:
     visit: Visit = await visit_somebody()
-    return visit
-
-
-@pytest.fixture(scope="module")
-def forgetful(make_stack: Callable[..., GatepostStack]) -> GatepostStack:
-    """Return a stack where no sign-in is fresh."""
-    stack = make_stack(GATEPOST_REAUTH_SECONDS="0")
-    stack.up()
-    return stack
-
-
-@pytest.fixture(scope="module")
-def stale_site(forgetful: GatepostStack, session: ClientSession) -> Site:
-    return site_maker(forgetful, session)()
-
-
-@pytest.fixture
-async def stale(stale_site: Site) -> Visit:
-    visit: Visit = await visit_maker(lambda: stale_site)()
     return visit
 
 
@@ -291,65 +273,134 @@ async def test_a_number_that_is_none_is_said_at_the_field(visit_shared: Visit) -
 async def test_a_new_password_ends_the_other_sessions(ann: Visit) -> None:
     other = await ann.site.browser(ann.person)
     assert (await other.get(f"{ann.site.mount}/account")).status == 200
-    ann.led_to(await ann.send("/account/password", password=NEW_PASSWORD), "/account?done=password")
+    sent = await ann.send("/account/password", password=NEW_PASSWORD, current_password=PASSWORD)
+    ann.led_to(sent, "/account?done=password")
     assert "Your password has been changed." in await ann.shown("/account", done="password")
     assert (await other.get(f"{ann.site.mount}/account")).status == 303
 
 
 @pytest.mark.parametrize("password", ["", "short", "password123", "x" * 257])
 async def test_a_weak_password_is_said_at_the_field(visit_shared: Visit, password: str) -> None:
-    page = await visit_shared.send("/account/password", password=password)
+    page = await visit_shared.send("/account/password", password=password, current_password=PASSWORD)
     assert page.status == 422
     assert 'id="password-error"' in page.text
     assert not password or f'value="{password}"' not in page.text
 
 
-CHANGES = [
-    ("/account/password", {"password": NEW_PASSWORD}),
-    ("/account/email", {"email": "moved@example.com"}),
-    ("/account/phone", {"phone": "+491701234567"}),
-    ("/account/delete", {"sure": "yes"}),
-]
-
-
-@pytest.mark.parametrize(("path", "fields"), CHANGES, ids=[path for path, _ in CHANGES])
-async def test_who_signed_in_a_while_ago_is_asked_for_his_password(
-    stale: Visit, path: str, fields: dict[str, str]
-) -> None:
-    asked = await stale.send(path, **fields)
-    assert asked.status == 403
-    assert 'autocomplete="current-password"' in asked.text
-    assert 'id="current_password-error"' not in asked.text
-    refused = await stale.send(path, **fields, current_password="not my password")
+async def test_a_new_password_wants_the_present_one_however_lately_one_signed_in(ann: Visit) -> None:
+    fields = {"password": NEW_PASSWORD}
+    asked = await ann.send("/account/password", **fields)
+    assert asked.status == 422
+    assert 'id="current_password-error"' in asked.text
+    refused = await ann.send("/account/password", **fields, current_password="not my password")
     assert refused.status == 403
     assert "That is not your current password." in unescape(refused.text)
-    assert (await stale.send(path, **fields, current_password=PASSWORD)).status == 303
+    ann.led_to(await ann.send("/account/password", **fields, current_password=PASSWORD), "/account?done=password")
 
 
-async def test_a_password_that_was_asked_for_stays_asked_for(stale: Visit) -> None:
-    page = await stale.send("/account/password", password="short", current_password=PASSWORD)
-    assert page.status == 422
-    assert 'autocomplete="current-password"' in page.text
+async def test_who_has_no_password_sets_one_without(visit_otp: Visit) -> None:
+    assert "current_password" not in await visit_otp.shown("/account/password")
+    visit_otp.led_to(await visit_otp.send("/account/password", password=NEW_PASSWORD), "/account?done=password")
+    assert 'name="current_password"' in await visit_otp.shown("/account/password")
 
 
-async def test_who_has_no_password_is_sent_to_sign_in_again(forgetful: GatepostStack, session: ClientSession) -> None:
-    project = f"p{uuid4().hex[:12]}"
-    forgetful.cli("project", "create", project, "--sign-in", "otp")
-    person = Person(new_email(), "")
-    forgetful.cli("user", "create", person.email, "--project", project)
-    ihopr = Ihopr(session, forgetful.url)
-    visit = Visit(Site(App(project, "", ""), forgetful, ihopr, session), person, Browser(session, forgetful.url))
-    shown = await visit.get("/sign-in")
-    sent = await visit.browser.post(f"/t/{project}/sign-in", csrf=shown.csrf, email=person.email)
-    asked = await visit.browser.get(sent.location)
-    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', asked.text))
-    hidden["code"] = await ihopr.mailed_code(person.email)
-    visit.led_to(await visit.browser.post(f"/t/{project}/sign-in/code", **hidden), "/account")
-    page = await visit.send("/account/email", email=new_email())
-    assert page.status == 403
-    assert "Sign in again" in page.text
-    assert f"/t/{project}/sign-in?next=%2Ft%2F{project}%2Faccount%2Femail&amp;prompt=login" in page.text
-    assert 'name="email"' not in page.text
+# What wants a fresh sign-in
+
+CHANGES = {
+    "/account/password": {"password": NEW_PASSWORD, "current_password": PASSWORD},
+    "/account/email": {"email": "moved@example.com"},
+    "/account/phone": {"phone": "+491701234567"},
+    "/account/delete": {"sure": "yes"},
+}
+ENDINGS = ("/account/sessions/end", f"/account/sessions/{uuid4()}/end")
+
+
+def led_to_prove_himself(visit: Visit, page: Page, path: str) -> None:
+    """Check that somebody is asked to sign in once more, and comes back."""
+    visit.led_to(page, f"/sign-in?{urlencode({'next': visit.site.mount + path, 'prompt': 'again'})}")
+
+
+@pytest.mark.parametrize("path", CHANGES)
+async def test_who_signed_in_a_while_ago_signs_in_again_before_he_sees_the_form(ann: Visit, path: str) -> None:
+    await ann.age_sign_in()
+    led_to_prove_himself(ann, await ann.get(path), path)
+
+
+@pytest.mark.parametrize(("path", "fields"), CHANGES.items(), ids=CHANGES)
+async def test_a_form_that_lay_open_too_long_leads_to_sign_in_and_changes_nothing(
+    ann: Visit, path: str, fields: dict[str, str]
+) -> None:
+    csrf = (await ann.get(path)).csrf
+    await ann.age_sign_in()
+    led_to_prove_himself(ann, await ann.browser.post(f"{ann.site.mount}{path}", csrf=csrf, **fields), path)
+    assert (await ann.get("/account")).status == 200
+    assert (await ann.site.browser(ann.person)).cookies["__Host-gatepost"]
+
+
+@pytest.mark.parametrize("path", ENDINGS)
+async def test_ending_sessions_wants_a_fresh_sign_in(ann: Visit, path: str) -> None:
+    other = await ann.site.browser(ann.person)
+    csrf = (await ann.get("/account/sessions")).csrf
+    await ann.age_sign_in()
+    sent = await ann.browser.post(f"{ann.site.mount}{path}", csrf=csrf)
+    led_to_prove_himself(ann, sent, "/account/sessions")
+    assert (await other.get(f"{ann.site.mount}/account")).status == 200
+    assert (await ann.get("/account/sessions")).status == 200
+
+
+async def test_a_fresh_proof_is_a_sign_in_with_a_new_session(ann: Visit) -> None:
+    await ann.age_sign_in()
+    before = ann.browser.cookies["__Host-gatepost"]
+    asked = await ann.browser.get((await ann.get("/account/email")).location)
+    assert "You signed in a while ago." in unescape(asked.text)
+    action, held = form(asked)
+    assert held["email"] == ann.person.email
+    ann.led_to(await ann.browser.post(action, **held | {"password": PASSWORD}), "/account/email")
+    assert (await ann.get("/account/email")).status == 200
+    other = await ann.site.browser()
+    other.cookies["__Host-gatepost"] = before
+    assert (await other.get(f"{ann.site.mount}/account")).status == 303
+
+
+async def test_a_fresh_proof_is_a_mailed_code_where_there_are_no_passwords(visit_otp: Visit) -> None:
+    await visit_otp.age_sign_in()
+    page = await visit_otp.get("/account/email")
+    led_to_prove_himself(visit_otp, page, "/account/email")
+    visit_otp.led_to(await prove_by_mail(visit_otp, await visit_otp.browser.get(page.location)), "/account/email")
+    assert (await visit_otp.get("/account/email")).status == 200
+
+
+async def test_a_fresh_proof_has_the_second_step_of_its_project(
+    stack: GatepostStack, session: ClientSession, two_step_app: App
+) -> None:
+    door = Site(two_step_app, stack, Ihopr(session, stack.url), session)
+    visit = Visit(door, Person(new_email(), PASSWORD), await door.browser())
+    stack.cli("user", "create", visit.person.email, "--project", two_step_app.project, "--password", PASSWORD)
+    visit.led_to(await prove_by_mail(visit, await visit.get("/sign-in"), password=PASSWORD), "/account")
+    await visit.age_sign_in()
+    asked = await visit.browser.get((await visit.get("/account/delete")).location)
+    visit.led_to(await prove_by_mail(visit, asked, password=PASSWORD), "/account/delete")
+    assert (await visit.get("/account/delete")).status == 200
+
+
+async def prove_by_mail(visit: Visit, shown: Page, **fields: str) -> Page:
+    """Sign in on the sign-in page, the code that is mailed included; return where that leads."""
+    known = len(await visit.ihopr.mails(visit.person.email))
+    action, held = form(shown)
+    sent = await visit.browser.post(action, **held | {"email": visit.person.email} | fields)
+    action, held = form(await visit.browser.get(sent.location))
+    code = await visit.ihopr.mailed_code(visit.person.email, after=known)
+    return await visit.browser.post(action, **held | {"code": code})
+
+
+@pytest.fixture
+async def visit_otp(stack: GatepostStack, session: ClientSession, otp_app: App) -> Visit:
+    """Somebody without a password."""
+    door = Site(otp_app, stack, Ihopr(session, stack.url), session)
+    visit = Visit(door, Person(new_email(), ""), await door.browser())
+    stack.cli("user", "create", visit.person.email, "--project", otp_app.project)
+    visit.led_to(await prove_by_mail(visit, await visit.get("/sign-in")), "/account")
+    return visit
 
 
 # Connected apps
@@ -387,7 +438,7 @@ async def test_a_grant_a_session_and_a_device_that_are_not_there(visit_shared: V
 
 
 def sessions_of(text: str) -> list[str]:
-    """Return the ids of the sessions a page lists."""
+    """Return the ids of the sessions a page lists beside the one that shows it."""
     return [part.partition("/end")[0] for part in text.split("/account/sessions/")[1:] if part[8:9] == "-"]
 
 
@@ -396,8 +447,8 @@ async def test_sessions_are_listed_and_one_can_be_ended(ann: Visit) -> None:
     text = await ann.shown("/account/sessions")
     assert "127.0.0.1" in text
     assert text.count("this one") == 1 + text.count("this one too")
-    own, others = sessions_of(text)[0], sessions_of(text)[1:]
-    assert all(str(UUID(each)) == each for each in (own, *others))
+    others = sessions_of(text)
+    assert all(str(UUID(each)) == each for each in others)
     for each in others:
         ann.led_to(await ann.send(f"/account/sessions/{each}/end"), "/account/sessions?done=ended")
     assert (await other.get(f"{ann.site.mount}/account")).status == 303
@@ -406,17 +457,15 @@ async def test_sessions_are_listed_and_one_can_be_ended(ann: Visit) -> None:
 
 async def test_somebody_elses_session_is_not_there(ann: Visit, visit_somebody: Callable[..., Any]) -> None:
     bob: Visit = await visit_somebody(ann.site)
+    other = await bob.site.browser(bob.person)
     (session,) = sessions_of(await bob.shown("/account/sessions"))[:1]
     assert (await ann.send(f"/account/sessions/{session}/end")).status == 404
-    assert (await bob.get("/account")).status == 200
+    assert (await other.get(f"{bob.site.mount}/account")).status == 200
 
 
-async def test_ending_this_one_signs_out(ann: Visit) -> None:
-    own = sessions_of(await ann.shown("/account/sessions"))[0]
-    page = await ann.send(f"/account/sessions/{own}/end")
-    assert page.status == 303
-    assert "/sign-in" in page.location
-    assert ann.browser.cookies["__Host-gatepost"] == ""
+async def test_ending_this_one_is_signing_out(ann: Visit) -> None:
+    row = (await ann.shown("/account/sessions")).partition("this one</span>")[2].partition("</tr>")[0]
+    assert f'action="{ann.site.mount}/sign-out"' in row
 
 
 async def test_all_sessions_are_ended_at_once(ann: Visit, core: Clients) -> None:

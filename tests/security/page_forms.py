@@ -198,7 +198,9 @@ async def email_code(world: World) -> Filled:
 
 @_at("/account/password")
 async def password(world: World) -> Filled:
-    return await own(await world.visit(), "/account/password", password=NEW_PASSWORD)
+    visit = await world.visit()
+    present = visit.person.password
+    return await own(visit, "/account/password", password=NEW_PASSWORD, current_password=present)
 
 
 @_at("/account/phone")
@@ -255,7 +257,8 @@ async def end_sessions(world: World) -> Filled:
 @_at("/account/sessions/{id}/end")
 async def end_session(world: World) -> Filled:
     visit = await world.visit()
-    return await own(visit, f"/account/sessions/{await session_of(visit)}/end")
+    await visit.site.browser(visit.person)
+    return await own(visit, f"/account/sessions/{await other_session_of(visit)}/end")
 
 
 @_at("/account/devices/{id}/forget")
@@ -333,8 +336,8 @@ async def grant_of(visit: Visit) -> str:
     return (await visit.shown("/account/apps")).partition("/account/apps/")[2].partition("/revoke")[0]
 
 
-async def session_of(visit: Visit) -> str:
-    """Return the id of the session that the browser holds."""
+async def other_session_of(visit: Visit) -> str:
+    """Return the id of a session of somebody's that the browser does not hold."""
     page = await visit.shown("/account/sessions")
     ids = [part.partition("/end")[0] for part in page.split("/account/sessions/")[1:] if part[8:9] == "-"]
     return ids[0]

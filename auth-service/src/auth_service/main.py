@@ -42,6 +42,7 @@ from auth_service.links import Links
 from auth_service.notices import Notices, Relay
 from auth_service.own_account import OwnAccount
 from auth_service.own_apps import OwnApps
+from auth_service.own_sessions import OwnSessions
 from auth_service.passwords import Passwords
 from auth_service.phone_change import PhoneChange
 from auth_service.profiles import Profiles
@@ -397,6 +398,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             clock=clock,
             mails=mails,
         )
+        own_sessions = OwnSessions(database=database, sessions=sessions, reauthentication=reauthentication, audit=audit)
         email_change = EmailChange(
             database=database,
             sessions=sessions,
@@ -497,7 +499,13 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             (sign_in_pb2_grpc.add_SignInServiceServicer_to_server, sign_in_rpc, "SignInService"),
             (
                 tokens_pb2_grpc.add_TokenServiceServicer_to_server,
-                TokenRpc(issuance, sessions, accounts),
+                TokenRpc(
+                    issuance=issuance,
+                    sessions=sessions,
+                    own=own_sessions,
+                    reauthentication=reauthentication,
+                    accounts=accounts,
+                ),
                 "TokenService",
             ),
             (grants_pb2_grpc.add_GrantServiceServicer_to_server, GrantRpc(grants, accounts), "GrantService"),

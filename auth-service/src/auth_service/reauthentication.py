@@ -1,6 +1,6 @@
 """Fresh proof of who somebody is, before he changes what his account hangs on. Called by use cases that do so."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from auth_service.audit import Audit
 from auth_service.guesses import Guess, Guesses, of_account, of_session
@@ -49,9 +49,13 @@ class Reauthentication:
         """
         if current_password:
             if not await self.proves(account, current_password, session):
-                raise _refusal("The current_password is incorrect.")
-        elif self._clock.now() - session.authenticated_at > self._age:
-            raise _refusal("The current_password field is required.")
+                raise _refusal(Rule.REAUTH, "The current_password is incorrect.")
+        elif self._clock.now() > self.fresh_until(session):
+            raise _refusal(Rule.REQUIRED, "The current_password field is required.")
+
+    def fresh_until(self, session: Session) -> datetime:
+        """Return until when a session's sign-in is proof enough."""
+        return session.authenticated_at + self._age
 
     async def proves(self, account: Account, password: str, session: Session | None = None) -> bool:
         """Say whether a password is the account's present one, and count it if not.
@@ -79,5 +83,5 @@ class Reauthentication:
         return False
 
 
-def _refusal(description: str) -> GatepostError:
-    return GatepostError(Reason.REAUTH_REQUIRED, violations=(Violation("current_password", Rule.REAUTH, description),))
+def _refusal(rule: Rule, description: str) -> GatepostError:
+    return GatepostError(Reason.REAUTH_REQUIRED, violations=(Violation("current_password", rule, description),))

@@ -32,7 +32,6 @@ from runtime.postgres import Connection, Database
 
 _SALT_BYTES = 16
 _TOUCH = timedelta(minutes=1)  # the last use is noted no more often than this
-_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +108,6 @@ class Sessions:
         """End the session of an access token. See TokenService.EndSession."""
         session, account = await self.authenticate(access_token, form)
         await self._batches.end(Ending(session.id, "logout", self._audit.event("session.end", account=account)))
-
-    async def list_own(self, access_token: str, form: TokenForm) -> list[Session]:
-        """Return the live sessions of a token's user, its own first, then latest first, at most 100."""
-        own, account = await self.authenticate(access_token, form)
-        found = await self.list_live(account.id)
-        return [own, *(session for session in found if session.id != own.id)][:_MOST]
-
-    async def end_own(self, access_token: str, form: TokenForm, session_id: UUID) -> None:
-        """End one session of a token's user.
-
-        Raises:
-            GatepostError: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND (also when it has ended, or is another's).
-        """
-        _, account = await self.authenticate(access_token, form)
-        event = self._audit.event("session.end", account=account)
-        async with self._database.acquire() as connection:
-            if not await store.revoke_of(connection, account.id, session_id, "ended_by_user", event):
-                raise GatepostError(Reason.NOT_FOUND, "no such session")
-
-    async def end_all_own(self, access_token: str, form: TokenForm) -> None:
-        """End every session of a token's user, the token's own included."""
-        _, account = await self.authenticate(access_token, form)
-        await self.end_all(account, by_user=True)
 
     async def end_all(self, account: Account, *, by_user: bool = False) -> None:
         """End every session of an account at once."""

@@ -81,7 +81,9 @@ class AuthSettings(SharedSettings):
         10.0, ge=0, description="How long the refresh token before the present one gets the same successor again."
     )
     reauth_seconds: int = Field(
-        10 * _MINUTE, ge=0, description="Age of a sign-in up to which sensitive changes need no fresh proof."
+        10 * _MINUTE,
+        ge=0,
+        description="Age of a sign-in up to which sensitive changes need no new one, or no current_password.",
     )
 
     sign_in_failures_per_account: int = Field(

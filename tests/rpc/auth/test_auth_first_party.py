@@ -455,6 +455,25 @@ async def test_a_user_ends_all_his_sessions_of_every_form(deployment: Deployment
         await refused(here.authenticate(token, form, second=True), Reason.TOKEN_INVALID)
 
 
+async def test_ending_sessions_wants_a_fresh_sign_in_and_signing_out_does_not(
+    deployment: Deployment, refused: Refused
+) -> None:
+    here = await door(deployment)
+    email = address()
+    token = (await here.sign_up(email)).session.token
+    before = await here.authenticate(token)
+    await deployment.age_sign_ins(before.account.user_id)
+    now = await here.authenticate(token)
+    assert now.stale_time.ToDatetime() < now.session.last_use_time.ToDatetime() < before.stale_time.ToDatetime()
+    one = tokens_pb2.EndOwnSessionRequest(access_token=token, form=WEB, session_id=now.session.id)
+    await refused(deployment.tokens.EndOwnSession(one), Reason.REAUTH_REQUIRED)
+    every = tokens_pb2.EndAllOwnSessionsRequest(access_token=token, form=WEB)
+    await refused(deployment.tokens.EndAllOwnSessions(every), Reason.REAUTH_REQUIRED)
+    await here.authenticate(token)
+    await deployment.tokens.EndSession(tokens_pb2.EndSessionRequest(access_token=token, form=WEB))
+    await refused(here.authenticate(token, second=True), Reason.TOKEN_INVALID)
+
+
 @own_forms
 async def test_signing_out_ends_a_session_at_once(deployment: Deployment, refused: Refused, form: Any) -> None:
     here = (await door(deployment)).of(form)

@@ -7,6 +7,8 @@ from grpc.aio import ServicerContext
 from auth_service.accounts import Accounts
 from auth_service.grants import Grants
 from auth_service.issuance import Issuance
+from auth_service.own_sessions import OwnSessions
+from auth_service.reauthentication import Reauthentication
 from auth_service.rpc import convert
 from auth_service.sessions import Sessions
 from gatepost.auth.v1 import grants_pb2, grants_pb2_grpc, tokens_pb2_grpc
@@ -21,12 +23,24 @@ class TokenRpc(tokens_pb2_grpc.TokenServiceServicer):
     Args:
         issuance: Gives apps tokens.
         sessions: Checks and ends them.
+        own: What a user sees and ends of them.
+        reauthentication: Knows how long a sign-in is fresh.
         accounts: Finds accounts by reference.
     """
 
-    def __init__(self, issuance: Issuance, sessions: Sessions, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        *,
+        issuance: Issuance,
+        sessions: Sessions,
+        own: OwnSessions,
+        reauthentication: Reauthentication,
+        accounts: Accounts,
+    ) -> None:
         self._issuance = issuance
         self._sessions = sessions
+        self._own = own
+        self._reauthentication = reauthentication
         self._accounts = accounts
 
     async def ExchangeCode(self, request: pb.ExchangeCodeRequest, _context: Context) -> pb.ExchangeCodeResponse:
@@ -60,6 +74,7 @@ class TokenRpc(tokens_pb2_grpc.TokenServiceServicer):
             session=convert.session_message(bearer.session),
             token_expire_time=convert.timestamp(bearer.token_expires_at),
             app_id=str(bearer.session.app_id or ""),
+            stale_time=convert.timestamp(self._reauthentication.fresh_until(bearer.session)),
         )
 
     async def EndSession(self, request: pb.EndSessionRequest, _context: Context) -> pb.EndSessionResponse:
@@ -82,20 +97,20 @@ class TokenRpc(tokens_pb2_grpc.TokenServiceServicer):
         self, request: pb.ListOwnSessionsRequest, _context: Context
     ) -> pb.ListOwnSessionsResponse:
         """List a token user's sessions."""
-        found = await self._sessions.list_own(request.access_token, convert.form(request.form))
+        found = await self._own.list(request.access_token, convert.form(request.form))
         return pb.ListOwnSessionsResponse(sessions=[convert.session_message(session) for session in found])
 
     async def EndOwnSession(self, request: pb.EndOwnSessionRequest, _context: Context) -> pb.EndOwnSessionResponse:
         """End one of a token user's sessions."""
         session_id = convert.uuid(request.session_id, "session_id")
-        await self._sessions.end_own(request.access_token, convert.form(request.form), session_id)
+        await self._own.end(request.access_token, convert.form(request.form), session_id)
         return pb.EndOwnSessionResponse()
 
     async def EndAllOwnSessions(
         self, request: pb.EndAllOwnSessionsRequest, _context: Context
     ) -> pb.EndAllOwnSessionsResponse:
         """End all of a token user's sessions."""
-        await self._sessions.end_all_own(request.access_token, convert.form(request.form))
+        await self._own.end_all(request.access_token, convert.form(request.form))
         return pb.EndAllOwnSessionsResponse()
 
 

@@ -8,7 +8,7 @@ from gateway.call import Call
 from gateway.dialect import Route
 from gateway.fields import text
 from gateway.limits import Limit
-from gateway.pages.own import WEB, proof, show_own, signed_in
+from gateway.pages.own import WEB, lately_signed_in, show_own
 from gateway.reply import Reply
 from gateway.web import url
 from gateway.web.forms import PageForm
@@ -20,10 +20,9 @@ _HERE = "/account/delete"
 
 @dataclass(frozen=True, slots=True)
 class DeleteForm(PageForm):
-    """That he means it, and the present password where it is asked for."""
+    """That he means it."""
 
     sure: str = text(default="")
-    current_password: str = text(default="", secret=True)
 
 
 async def _show_page(call: Call) -> Reply:
@@ -34,24 +33,21 @@ async def _show_page(call: Call) -> Reply:
 async def _close(call: Call, form: DeleteForm) -> Reply:
     """Close the account and sign out."""
     call.again = partial(_show, call, form)
-    await signed_in(call)
+    await lately_signed_in(call)
     if not form.sure:
         raise missing("sure")
-    request = CloseOwnAccountRequest(access_token=call.token, form=WEB, current_password=form.current_password)
-    await call.clients.accounts.CloseOwnAccount(request)
+    await call.clients.accounts.CloseOwnAccount(CloseOwnAccountRequest(access_token=call.token, form=WEB))
     return Reply(status=303, headers={"Location": url(call, "/sign-in", done="closed")}, cookies=(cleared(),))
 
 
 async def _show(call: Call, form: DeleteForm, error: GatepostError | None = None) -> Reply:
-    who = await signed_in(call)
+    who = await lately_signed_in(call)
     return await show_own(
         call,
         "account_delete.html",
         who,
         error=error,
         here=url(call, _HERE),
-        proof=proof(who, error, tried=bool(form.current_password)),
-        tried=bool(form.current_password),
         sure=bool(form.sure),
     )
 

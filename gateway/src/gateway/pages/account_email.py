@@ -13,7 +13,7 @@ from gateway.fields import text
 from gateway.limits import Limit
 from gateway.pages.account_code import CodeForm, ask_for_code, complete, show_code
 from gateway.pages.account_step import Step
-from gateway.pages.own import WEB, proof, show_own, signed_in
+from gateway.pages.own import WEB, lately_signed_in, show_own
 from gateway.reply import Reply
 from gateway.web import url
 from gateway.web.forms import PageForm
@@ -30,7 +30,6 @@ class EmailForm(PageForm):
     """The first step."""
 
     email: str = text(default="")
-    current_password: str = text(default="", secret=True)
 
 
 async def _show_page(call: Call) -> Reply:
@@ -41,11 +40,9 @@ async def _show_page(call: Call) -> Reply:
 async def _start(call: Call, form: EmailForm) -> Reply:
     """Mail a code to the new address."""
     call.again = partial(_show, call, form)
-    await signed_in(call)
+    await lately_signed_in(call)
     email = form.email.strip()
-    request = StartEmailChangeRequest(
-        access_token=call.token, form=WEB, email=email, current_password=form.current_password
-    )
+    request = StartEmailChangeRequest(access_token=call.token, form=WEB, email=email)
     answer = await call.clients.accounts.StartEmailChange(request)
     return ask_for_code(call, Step(_KIND, email, answer.handle), answer.expire_time)
 
@@ -68,7 +65,7 @@ async def _complete(call: Call, form: CodeForm) -> Reply:
 
 
 async def _show(call: Call, form: EmailForm, error: GatepostError | None = None) -> Reply:
-    who = await signed_in(call)
+    who = await lately_signed_in(call)
     return await show_own(
         call,
         "account_email.html",
@@ -76,8 +73,6 @@ async def _show(call: Call, form: EmailForm, error: GatepostError | None = None)
         error=error,
         here=url(call, _HERE),
         email=form.email,
-        proof=proof(who, error, tried=bool(form.current_password)),
-        tried=bool(form.current_password),
     )
 
 

@@ -10,7 +10,7 @@ from gateway.fields import text
 from gateway.limits import Limit
 from gateway.pages.account_code import CodeForm, ask_for_code, complete, show_code
 from gateway.pages.account_step import Step
-from gateway.pages.own import WEB, proof, show_own, signed_in
+from gateway.pages.own import WEB, lately_signed_in, show_own
 from gateway.reply import Reply
 from gateway.web import url
 from gateway.web.forms import PageForm
@@ -27,7 +27,6 @@ class PhoneForm(PageForm):
     """The first step."""
 
     phone: str = text(default="")
-    current_password: str = text(default="", secret=True)
 
 
 async def _show_page(call: Call) -> Reply:
@@ -38,11 +37,9 @@ async def _show_page(call: Call) -> Reply:
 async def _start(call: Call, form: PhoneForm) -> Reply:
     """Send a code to the new number."""
     call.again = partial(_show, call, form)
-    await signed_in(call)
+    await lately_signed_in(call)
     phone = form.phone.strip()
-    request = StartPhoneChangeRequest(
-        access_token=call.token, form=WEB, phone=phone, current_password=form.current_password
-    )
+    request = StartPhoneChangeRequest(access_token=call.token, form=WEB, phone=phone)
     answer = await call.clients.accounts.StartPhoneChange(request)
     return ask_for_code(call, Step(_KIND, phone, answer.handle), answer.expire_time)
 
@@ -65,7 +62,7 @@ async def _complete(call: Call, form: CodeForm) -> Reply:
 
 
 async def _show(call: Call, form: PhoneForm, error: GatepostError | None = None) -> Reply:
-    who = await signed_in(call)
+    who = await lately_signed_in(call)
     present = (await call.clients.profile(who.account.user_id)).phone
     return await show_own(
         call,
@@ -75,8 +72,6 @@ async def _show(call: Call, form: PhoneForm, error: GatepostError | None = None)
         here=url(call, _HERE),
         present=present,
         phone=form.phone,
-        proof=proof(who, error, tried=bool(form.current_password)),
-        tried=bool(form.current_password),
     )
 
 

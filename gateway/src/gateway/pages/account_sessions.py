@@ -13,8 +13,8 @@ from gateway.call import Call
 from gateway.dialect import Route
 from gateway.limits import Limit
 from gateway.pages.account import Seen
-from gateway.pages.own import WEB, show_own, signed_in, uuid_of
-from gateway.reply import Reply
+from gateway.pages.own import WEB, lately_signed_in, show_own, signed_in, uuid_of
+from gateway.reply import Reply, redirect
 from gateway.web import url
 from gateway.web.forms import PageForm
 from gateway.web.session import SESSION, cleared
@@ -61,19 +61,19 @@ async def _show(call: Call, form: Seen) -> Reply:
 
 
 async def _end(call: Call, _form: PageForm) -> Reply:
-    """End one session."""
-    who = await signed_in(call)
-    session_id = uuid_of(call.segments["id"])
-    request = EndOwnSessionRequest(access_token=call.token, form=WEB, session_id=session_id)
+    """End one session; to end this one is to sign out."""
+    await lately_signed_in(call)
+    request = EndOwnSessionRequest(access_token=call.token, form=WEB, session_id=uuid_of(call.segments["id"]))
     await call.clients.tokens.EndOwnSession(request)
-    return _go_on(call, signed_out=session_id == who.session.id, done="ended")
+    return redirect(url(call, _HERE, done="ended"))
 
 
 async def _end_all(call: Call, _form: PageForm) -> Reply:
     """End every session, this one too."""
-    await signed_in(call)
+    await lately_signed_in(call)
     await call.clients.tokens.EndAllOwnSessions(EndAllOwnSessionsRequest(access_token=call.token, form=WEB))
-    return _go_on(call, signed_out=True)
+    target = url(call, "/sign-in", next=url(call, "/account"))
+    return Reply(status=303, headers={"Location": target}, cookies=(cleared(),))
 
 
 async def _forget_device(call: Call, _form: PageForm) -> Reply:
@@ -81,12 +81,7 @@ async def _forget_device(call: Call, _form: PageForm) -> Reply:
     who = await signed_in(call)
     request = UnregisterDeviceRequest(user_id=who.account.user_id, id=uuid_of(call.segments["id"]))
     await call.clients.devices.UnregisterDevice(request)
-    return _go_on(call, signed_out=False, done="forgotten")
-
-
-def _go_on(call: Call, *, signed_out: bool, done: str = "") -> Reply:
-    target = url(call, "/sign-in", next=url(call, "/account")) if signed_out else url(call, _HERE, done=done)
-    return Reply(status=303, headers={"Location": target}, cookies=(cleared(),) if signed_out else ())
+    return redirect(url(call, _HERE, done="forgotten"))
 
 
 ROUTES = (

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from gateway import problem
 from gateway.call import Call
 from gateway.dialect import Failure, Rendering
-from gateway.reply import Reply
+from gateway.reply import Reply, redirect
 from gateway.web.errors import error_page
 from gateway.web.locale import mark as _
 from gateway.web.mistakes import mendable
 from gateway.web.paths import url
-from gateway.web.session import DEAD, cleared
+from gateway.web.session import AGAIN, DEAD, cleared
 from runtime.errors import GatepostError, Reason
 
 _FORM_REFUSED = Rendering(
@@ -40,17 +40,22 @@ async def body(failure: Failure) -> Reply:
 async def _without_form(call: Call, error: GatepostError) -> Reply:
     if error.reason in DEAD:
         return _to_sign_in(call, error)
+    if error.reason is Reason.REAUTH_REQUIRED:
+        return redirect(url(call, "/sign-in", next=_page(call, 2), prompt=AGAIN))
     rendering = ERRORS[error.reason]
     return await error_page(call, error, rendering.status, rendering.text)
 
 
 def _to_sign_in(call: Call, error: GatepostError) -> Reply:
-    target = call.target
-    if call.method not in {"GET", "HEAD"}:
-        # A form cannot be sent once more after signing in; go on where it was, roughly.
-        section = target.removeprefix(f"/t/{call.mount}" if call.mount else "").partition("?")[0].split("/")[1]
-        target = url(call, f"/{section}")
-    location = {"Location": url(call, "/sign-in", next=target)}
+    location = {"Location": url(call, "/sign-in", next=_page(call, 1))}
     # A session of another project is not taken from the browser: any site could sign people out there by a link.
     gone = () if error.reason is Reason.TOKEN_MISSING else (cleared(),)
     return Reply(status=303, headers=location, cookies=gone)
+
+
+def _page(call: Call, depth: int) -> str:
+    """Return where to go on after signing in: a form cannot be sent once more, so so many segments of its address."""
+    if call.method in {"GET", "HEAD"}:
+        return call.target
+    path = call.target.removeprefix(f"/t/{call.mount}" if call.mount else "").partition("?")[0]
+    return url(call, "/".join(path.split("/")[: depth + 1]))

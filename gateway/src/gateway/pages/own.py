@@ -6,7 +6,7 @@ A session counts for the pages of its own project only.
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, timedelta
+from datetime import UTC, date
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,8 +26,6 @@ from runtime.clock import SystemClock
 from runtime.errors import GatepostError, Reason
 
 WEB: Final = TokenForm.TOKEN_FORM_WEB
-# auth-service's setting unless an operator changes it, and then it asks by REAUTH_REQUIRED.
-_FRESH = timedelta(minutes=10)
 _clock = SystemClock()
 
 
@@ -41,6 +39,18 @@ async def signed_in(call: Call) -> AuthenticateResponse:
     if answer.account.project != (await call.project()).name:
         raise GatepostError(Reason.TOKEN_MISSING, "the session is of another project")
     return answer
+
+
+async def lately_signed_in(call: Call) -> AuthenticateResponse:
+    """As `signed_in`, for pages and forms that change what an account hangs on: who signed in long ago does it again.
+
+    Raises:
+        GatepostError: REAUTH_REQUIRED besides, which leads to the sign-in page and back.
+    """
+    who = await signed_in(call)
+    if who.HasField("stale_time") and who.stale_time.ToDatetime(UTC) < _clock.now():  # else the core says
+        raise GatepostError(Reason.REAUTH_REQUIRED, "the sign-in is too old")
+    return who
 
 
 async def show_own(
@@ -88,20 +98,6 @@ def shown_name(account: Account, profile: Profile) -> str:
     """Return what somebody is called: his names, else his user name, else his number."""
     names = f"{profile.first_name} {profile.last_name}".strip()
     return names or account.username or f"user{profile.number}"
-
-
-def proof(who: AuthenticateResponse, error: GatepostError | None, *, tried: bool) -> str:
-    """Say what a change that needs a fresh sign-in asks for: nothing, `password`, or `sign-in` where there is none.
-
-    Args:
-        who: From `signed_in`.
-        error: What went wrong with the form, if anything did.
-        tried: Whether the form came with the password already.
-    """
-    asked = tried or (error is not None and error.reason is Reason.REAUTH_REQUIRED)
-    if not asked and _clock.now() - who.session.auth_time.ToDatetime(UTC) < _FRESH:
-        return ""
-    return "password" if who.account.has_password else "sign-in"
 
 
 def uuid_of(segment: str) -> str:

@@ -18,7 +18,7 @@ from gateway.web.forms import PageForm
 from gateway.web.locale import mark as _
 from gateway.web.paths import next_or, url
 from gateway.web.proof import ProvingForm, demanded
-from gateway.web.session import VISITOR, cleared, enter, leave
+from gateway.web.session import AGAIN, VISITOR, cleared, enter, leave, visitor
 from runtime.errors import GatepostError, Reason
 
 _NOTICES: Mapping[str, str] = {
@@ -27,6 +27,7 @@ _NOTICES: Mapping[str, str] = {
     "kept": _("Your account stays open. You can sign in now."),
     "closed": _("Your account is closed. We have sent you a message with a link, should you change your mind."),
 }
+_LONG_AGO = _("You signed in a while ago. For your safety, sign in once more to make this change.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,11 @@ class _Code(PageForm):
 
 
 async def _page(call: Call, form: _Arrival) -> Reply:
-    """Show the sign-in page; who is signed in goes on, unless he is to prove himself again."""
+    """Show the sign-in page; who is signed in goes on, unless he is to prove himself again, or wants to be another."""
     door = await door_of(call, form.next)
+    who = await visitor(call, door.project.name) if form.prompt == AGAIN else None
+    if who is not None:
+        return await _show(call, door, who.account.email or who.account.username, notice=_LONG_AGO)
     onwards = None if form.prompt == "login" else await passed(call, door)
     return onwards or await _show(call, door, "", notice=_NOTICES.get(form.done, ""))
 

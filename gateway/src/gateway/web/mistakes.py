@@ -16,7 +16,6 @@ _PAGE: Mapping[Reason, str] = {
         "Your e-mail address is not confirmed yet. Look into your mailbox for the message we sent you, also among spam."
     ),
     Reason.CHALLENGE_FAILED: _("That code is wrong or no longer valid."),
-    Reason.REAUTH_REQUIRED: _("Please enter your current password to make this change."),
     Reason.EMAIL_TAKEN: _CHECK,
     Reason.USERNAME_TAKEN: _CHECK,
     Reason.WEAK_PASSWORD: _CHECK,
@@ -31,7 +30,6 @@ _FIELD_OF: Mapping[Reason, tuple[str, Rule]] = {
     Reason.EMAIL_TAKEN: ("email", Rule.TAKEN),
     Reason.USERNAME_TAKEN: ("username", Rule.TAKEN),
     Reason.WEAK_PASSWORD: ("password", Rule.WEAK),
-    Reason.REAUTH_REQUIRED: ("current_password", Rule.REAUTH),
     Reason.CHALLENGE_FAILED: ("code", Rule.INVALID),
 }
 _BY_RULE: Mapping[Rule, str] = {
@@ -92,4 +90,4 @@ def mistakes(error: GatepostError, names: Mapping[str, str] | None = None) -> Mi
 
 def mendable(error: GatepostError) -> bool:
     """Say whether the same form, filled in otherwise, may do."""
-    return error.reason in _PAGE
+    return error.reason in _PAGE or any(each.rule is Rule.REAUTH for each in error.violations)

@@ -6,6 +6,7 @@ section 4.1.3.2); browsers count `http://127.0.0.1` as safe.
 
 import re
 from contextlib import suppress
+from typing import Final
 
 from gatepost.auth.v1.forms_pb2 import TokenForm
 from gatepost.auth.v1.sign_in_pb2 import IssuedSession
@@ -19,6 +20,8 @@ from gateway.web.cookies import SESSION as NAME
 from runtime.errors import GatepostError, Reason
 
 _TOKEN = re.compile(r"[0-9a-f]{64}")
+# `prompt` of the sign-in page for who is signed in, but too long ago for what he is about to do.
+AGAIN: Final = "again"
 DEAD = frozenset({Reason.TOKEN_MISSING, Reason.TOKEN_INVALID, Reason.TOKEN_EXPIRED})
 
 

@@ -310,6 +310,7 @@ class AuthenticateResponse(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     TOKEN_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     APP_ID_FIELD_NUMBER: _builtins.int
+    STALE_TIME_FIELD_NUMBER: _builtins.int
     app_id: _builtins.str
     """UUID of its app; empty when it has none."""
     @_builtins.property
@@ -326,6 +327,10 @@ class AuthenticateResponse(_message.Message):
         lives as long as its session, as things are now.
         """
 
+    @_builtins.property
+    def stale_time(self) -> _timestamp_pb2.Timestamp:
+        """When the sign-in behind the session becomes too old for what wants a fresh one, and is answered REAUTH_REQUIRED."""
+
     def __init__(
         self,
         *,
@@ -333,10 +338,11 @@ class AuthenticateResponse(_message.Message):
         session: Global___Session | None = ...,
         token_expire_time: _timestamp_pb2.Timestamp | None = ...,
         app_id: _builtins.str = ...,
+        stale_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "session", b"session", "token_expire_time", b"token_expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "session", b"session", "stale_time", b"stale_time", "token_expire_time", b"token_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app_id", b"app_id", "session", b"session", "token_expire_time", b"token_expire_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app_id", b"app_id", "session", b"session", "stale_time", b"stale_time", "token_expire_time", b"token_expire_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -140,14 +140,15 @@ class TokenServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EndOwnSession(self, request, context):
-        """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND.
+        """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED, NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EndAllOwnSessions(self, request, context):
-        """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED.
+        """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+        REAUTH_REQUIRED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,9 +54,11 @@ class TokenServiceStub:
     ListOwnSessions: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.ListOwnSessionsRequest, _tokens_pb2.ListOwnSessionsResponse]
     """Lists the live sessions of a token's user, the token's own first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
     EndOwnSession: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.EndOwnSessionRequest, _tokens_pb2.EndOwnSessionResponse]
-    """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND."""
+    """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED, NOT_FOUND."""
     EndAllOwnSessions: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.EndAllOwnSessionsRequest, _tokens_pb2.EndAllOwnSessionsResponse]
-    """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
+    """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+    REAUTH_REQUIRED.
+    """
 
 @_typing.type_check_only
 class TokenServiceAsyncStub(TokenServiceStub):
@@ -84,9 +86,11 @@ class TokenServiceAsyncStub(TokenServiceStub):
     ListOwnSessions: _aio.UnaryUnaryMultiCallable[_tokens_pb2.ListOwnSessionsRequest, _tokens_pb2.ListOwnSessionsResponse]  # type: ignore[assignment]
     """Lists the live sessions of a token's user, the token's own first. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
     EndOwnSession: _aio.UnaryUnaryMultiCallable[_tokens_pb2.EndOwnSessionRequest, _tokens_pb2.EndOwnSessionResponse]  # type: ignore[assignment]
-    """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND."""
+    """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED, NOT_FOUND."""
     EndAllOwnSessions: _aio.UnaryUnaryMultiCallable[_tokens_pb2.EndAllOwnSessionsRequest, _tokens_pb2.EndAllOwnSessionsResponse]  # type: ignore[assignment]
-    """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
+    """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+    REAUTH_REQUIRED.
+    """
 
 class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
     """Issues, checks and ends tokens. Caller: the gateway."""
@@ -159,7 +163,7 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tokens_pb2.EndOwnSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tokens_pb2.EndOwnSessionResponse, _abc.Awaitable[_tokens_pb2.EndOwnSessionResponse]]:
-        """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, NOT_FOUND."""
+        """Ends one session of a token's user. Errors: TOKEN_INVALID, TOKEN_EXPIRED, REAUTH_REQUIRED, NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def EndAllOwnSessions(
@@ -167,6 +171,8 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tokens_pb2.EndAllOwnSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tokens_pb2.EndAllOwnSessionsResponse, _abc.Awaitable[_tokens_pb2.EndAllOwnSessionsResponse]]:
-        """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED."""
+        """Ends every session of a token's user, the token's own included. Errors: TOKEN_INVALID, TOKEN_EXPIRED,
+        REAUTH_REQUIRED.
+        """
 
 def add_TokenServiceServicer_to_server(servicer: TokenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
