@@ -64,6 +64,14 @@ async def test_the_consent_page_names_what_the_scopes_mean(vorgid: Vorgid) -> No
     assert "form-action 'self' https://app.example;" in shown.headers["Content-Security-Policy"]
 
 
+async def test_the_consent_page_says_for_how_long(vorgid: Vorgid) -> None:
+    browser = await vorgid.site.browser(await vorgid.site.person())
+    shown = await browser.get(f"{vorgid.site.mount}{AUTHORIZE}", **vorgid.asked())
+    assert "until you take it back" in shown.text
+    assert f'<a href="{vorgid.site.mount}/account/apps">' in shown.text
+    assert "You will be asked again after 90 days." in shown.text
+
+
 @pytest.mark.parametrize("state", ["", "s&=ü"])
 async def test_a_code_and_the_state_come_back(vorgid: Vorgid, state: str) -> None:
     back = await vorgid.allowed(None, state=state)
@@ -97,6 +105,20 @@ async def test_who_has_allowed_once_is_sent_on_without_a_page_until_more_is_aske
     path = f"{vorgid.site.mount}{AUTHORIZE}"
     assert (await browser.get(path, **vorgid.asked(USER))).parameters["code"]
     assert (await browser.get(path, **vorgid.asked(USER, USER_EMAIL))).shares
+
+
+async def test_an_app_that_others_could_pass_for_is_asked_about_every_time(
+    make_site: Callable[..., Site], session: ClientSession, stack: GatepostStack
+) -> None:
+    back = "http://127.0.0.1/back"
+    app = Vorgid(make_site(*SCOPES, redirect_url=back, options=("--type", "public")), session, stack.url)
+    proof = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    browser = await app.site.browser(await app.site.person(**proof))
+    asked = {"redirect_url": back, **proof}
+    for _ in range(2):
+        shown = await browser.get(f"{app.site.mount}{AUTHORIZE}", **app.asked(USER, **asked))
+        assert "You will be asked every time" in shown.text
+        assert (await app.allowed(browser, USER, **asked)).parameters["code"]
 
 
 # Tokens

@@ -14,7 +14,7 @@ from auth_service.audit import Audit
 from auth_service.batches import Batches
 from auth_service.clients import Clients
 from auth_service.codes import Codes
-from auth_service.model import Account, App, Grant, TokenForm
+from auth_service.model import Account, App, AppType, Grant, TokenForm
 from auth_service.sessions import Sessions
 from auth_service.store import apps, grants
 from auth_service.store import sessions as session_store
@@ -28,11 +28,12 @@ _IMPLICIT = frozenset({"basic"})
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a consent page needs to know: `granted` means to go on without asking."""
+    """What a consent page needs to know: `granted` means to go on without asking, `lasting_seconds` how long."""
 
     account: Account
     app: App
     granted: bool
+    lasting_seconds: int
 
 
 class Grants:
@@ -73,14 +74,18 @@ class Grants:
         async with self._database.acquire() as connection:
             return await grants.put(connection, uuid4(), account.id, app.id, scopes, event)
 
-    async def check(self, access_token: str, form: TokenForm, client_id: str, scopes: Sequence[str]) -> Consent:
+    async def check(
+        self, access_token: str, form: TokenForm, client_id: str, scopes: Sequence[str], redirect_url: str
+    ) -> Consent:
         """Say whether the token's user must be asked before an app gets scopes. See GrantService.CheckConsent."""
         _, account = await self._sessions.authenticate(access_token, form)
         app = await self._app_of(account, client_id)
         if not _lists(app, scopes):
             raise GatepostError(Reason.SCOPE_MISSING)
+        if not _is_certain(app, redirect_url):
+            return Consent(account, app, granted=False, lasting_seconds=0)
         grant = await self._batches.grant(account.id, app.id)
-        return Consent(account, app, self._covers(grant, app, scopes))
+        return Consent(account, app, self._covers(grant, app, scopes), int(self._consent.total_seconds()))
 
     async def list(self, account_id: UUID) -> list[Grant]:
         """Return a user's grants, latest first, at most 100."""
@@ -157,6 +162,11 @@ class Grants:
         if app.project.id != account.project_id:
             raise GatepostError(Reason.CLIENT_UNKNOWN)
         return app
+
+
+def _is_certain(app: App, redirect_url: str) -> bool:
+    """Say whether nobody but the app gets what is sent there (RFC 8252 section 8.6)."""
+    return app.type is AppType.CONFIDENTIAL or redirect_url.startswith("https://")
 
 
 def _lists(app: App, scopes: Sequence[str]) -> bool:

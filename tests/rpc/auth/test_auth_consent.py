@@ -47,6 +47,29 @@ async def test_a_person_is_asked_once_for_what_he_gave(deployment: Deployment) -
     assert (await here.consent(token, client, "gender", "website")).granted
 
 
+@pytest.mark.parametrize(
+    ("public", "redirect_url", "days"),
+    [
+        (False, "https://app.example/back", 90),
+        (False, "http://127.0.0.1/back", 90),
+        (True, "https://app.example/back", 90),
+        (True, "http://127.0.0.1/back", 0),
+        (True, "http://localhost:8080/back", 0),
+        (True, "app.example:/back", 0),
+        (True, "", 0),
+    ],
+)
+async def test_an_app_that_others_could_pass_for_is_asked_about_every_time(
+    deployment: Deployment, *, public: bool, redirect_url: str, days: int
+) -> None:
+    client = await deployment.client(public=public)
+    here = Door(deployment, client.project, "none")
+    token = (await here.sign_up(address())).session.token
+    await here.grant(token, client, "basic")
+    answer = await here.consent(token, client, "basic", redirect_url=redirect_url)
+    assert (answer.granted, answer.lasting_seconds) == (days > 0, days * 86_400)
+
+
 async def test_basic_is_every_apps_to_ask_for(deployment: Deployment) -> None:
     here, client, token = await visitor(deployment)
     assert not (await here.consent(token, client, "basic")).granted

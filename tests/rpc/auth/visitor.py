@@ -77,9 +77,15 @@ class Door:
         request = tokens_pb2.ListOwnSessionsRequest(access_token=token, form=self.form)
         return list((await self.deployment.tokens.ListOwnSessions(request)).sessions)
 
-    async def consent(self, token: str, client: Client, *scopes: str) -> grants_pb2.CheckConsentResponse:
+    async def consent(
+        self, token: str, client: Client, *scopes: str, redirect_url: str = "https://app.example/back"
+    ) -> grants_pb2.CheckConsentResponse:
         request = grants_pb2.CheckConsentRequest(
-            access_token=token, form=self.form, client_id=client.app.client_id, scopes=scopes
+            access_token=token,
+            form=self.form,
+            client_id=client.app.client_id,
+            scopes=scopes,
+            redirect_url=redirect_url,
         )
         answer: grants_pb2.CheckConsentResponse = await self.deployment.grants.CheckConsent(request)
         return answer

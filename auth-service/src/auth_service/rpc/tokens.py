@@ -140,12 +140,13 @@ class GrantRpc(grants_pb2_grpc.GrantServiceServicer):
     ) -> grants_pb2.CheckConsentResponse:
         """Say whether a consent page is needed, and what it shows."""
         consent = await self._grants.check(
-            request.access_token, convert.form(request.form), request.client_id, request.scopes
+            request.access_token, convert.form(request.form), request.client_id, request.scopes, request.redirect_url
         )
         return grants_pb2.CheckConsentResponse(
             account=convert.account_message(consent.account),
             app=convert.app_message(consent.app, with_secrets=False),
             granted=consent.granted,
+            lasting_seconds=consent.lasting_seconds,
         )
 
     async def ListOwnGrants(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from gatepost.auth.v1.accounts_pb2 import Account
 from gatepost.auth.v1.apps_pb2 import App, AppType
 from gatepost.auth.v1.forms_pb2 import TokenForm
 from gatepost.auth.v1.grants_pb2 import CheckConsentRequest, CreateGrantRequest, IssueCodeRequest
@@ -128,14 +127,29 @@ async def proceed(call: Call, ask: Ask) -> Reply:
     who = await visitor(call, ask.app.project)
     if who is None:
         return sign_in(call)
-    request = CheckConsentRequest(access_token=call.token, form=_WEB, client_id=ask.app.client_id, scopes=ask.scopes)
-    if (await call.clients.grants.CheckConsent(request)).granted:
+    request = CheckConsentRequest(
+        access_token=call.token,
+        form=_WEB,
+        client_id=ask.app.client_id,
+        scopes=ask.scopes,
+        redirect_url=ask.redirect_url,
+    )
+    consent = await call.clients.grants.CheckConsent(request)
+    if consent.granted:
         return await _with_code(call, ask)
-    return await _show(call, ask, who.account)
+    return await show_consent(
+        call,
+        app=ask.app,
+        account=who.account,
+        shares=ask.shares,
+        shown=" ".join(ask.scopes),
+        redirect_url=ask.redirect_url,
+        lasting_seconds=consent.lasting_seconds,
+    )
 
 
 async def decide(call: Call, ask: Ask, form: Decision) -> Reply:
-    """Do what the person decided on the consent page; show it again if it was not about what is asked now.
+    """Do what the person decided on the consent page; proceed anew if it was not about what is asked now.
 
     Raises:
         GatepostError: INVALID_PARAMETER on `decision`, and what the core says.
@@ -148,7 +162,7 @@ async def decide(call: Call, ask: Ask, form: Decision) -> Reply:
     if form.decision != "allow":
         raise invalid("decision", "The decision is allow or deny.")
     if set(form.shown.split()) != set(ask.scopes):
-        return await _show(call, ask, who.account)
+        return await proceed(call, ask)
     await call.clients.grants.CreateGrant(
         CreateGrantRequest(access_token=call.token, form=_WEB, client_id=ask.app.client_id, scopes=ask.scopes)
     )
@@ -180,17 +194,6 @@ async def refuse(call: Call, error: GatepostError, status: int, otherwise: str) 
     if any(violation.field == "redirect_url" for violation in error.violations):
         text = _NO_WAY_BACK
     return await error_page(call, error, status, text)
-
-
-async def _show(call: Call, ask: Ask, account: Account) -> Reply:
-    return await show_consent(
-        call,
-        app=ask.app,
-        account=account,
-        shares=ask.shares,
-        shown=" ".join(ask.scopes),
-        redirect_url=ask.redirect_url,
-    )
 
 
 async def _with_code(call: Call, ask: Ask) -> Reply:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from math import ceil
 from urllib.parse import urlsplit
 
 from gatepost.auth.v1.accounts_pb2 import Account
@@ -12,6 +13,7 @@ from gateway.web import paths
 from gateway.web.look import picture_url
 from gateway.web.templates import show
 
+_DAY_SECONDS = 86_400
 # Parameters that no app sends.
 _OURS = frozenset({"lang", "csrf", "decision", "shown"})
 # What can stand in a source list (CSP 3, section 2.3.1); others cannot be named there.
@@ -19,7 +21,14 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?")
 
 
 async def show_consent(
-    call: Call, *, app: App, account: Account, shares: Sequence[str], shown: str, redirect_url: str
+    call: Call,
+    *,
+    app: App,
+    account: Account,
+    shares: Sequence[str],
+    shown: str,
+    redirect_url: str,
+    lasting_seconds: int,
 ) -> Reply:
     """Answer with the page; its form goes to the address it was shown at, with `csrf`, `decision`, `shown`, the query.
 
@@ -30,6 +39,7 @@ async def show_consent(
         shares: What the app would get to know, line by line: messages of the catalogues.
         shown: The same as scopes; comes back with the form.
         redirect_url: Where either answer leads in the end.
+        lasting_seconds: How long nobody asks again; 0 for an app that is asked about every time.
     """
     profile = await call.clients.profile(account.user_id)
     return await show(
@@ -45,6 +55,7 @@ async def show_consent(
         first_name=profile.first_name or account.username or account.email,
         action=call.target,
         hidden={name: value for name, value in call.query.items() if name not in _OURS} | {"shown": shown},
+        days=ceil(lasting_seconds / _DAY_SECONDS),
         switch=paths.url(call, "/sign-in", next=call.target, prompt="login"),
     )
 

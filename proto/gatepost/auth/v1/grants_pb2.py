@@ -29,7 +29,7 @@ from gatepost.auth.v1 import sign_in_pb2 as gatepost_dot_auth_dot_v1_dot_sign__i
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgatepost/auth/v1/grants.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1bgatepost/auth/v1/apps.proto\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1egatepost/auth/v1/sign_in.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"w\n\x05Grant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12.\n\ngrant_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x12\x43reateGrantRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12)\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"y\n\x13\x43heckConsentRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\"w\n\x14\x43heckConsentResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12\"\n\x03\x61pp\x18\x02 \x01(\x0b\x32\x15.gatepost.auth.v1.App\x12\x0f\n\x07granted\x18\x03 \x01(\x08\"W\n\x14ListOwnGrantsRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"F\n\x15ListOwnGrantsResponse\x12-\n\x07granted\x18\x01 \x03(\x0b\x32\x1c.gatepost.auth.v1.GrantedApp\"X\n\nGrantedApp\x12&\n\x05grant\x18\x01 \x01(\x0b\x32\x17.gatepost.auth.v1.Grant\x12\"\n\x03\x61pp\x18\x02 \x01(\x0b\x32\x15.gatepost.auth.v1.App\"=\n\x13\x43reateGrantResponse\x12&\n\x05grant\x18\x01 \x01(\x0b\x32\x17.gatepost.auth.v1.Grant\"B\n\x11ListGrantsRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"=\n\x12ListGrantsResponse\x12\'\n\x06grants\x18\x01 \x03(\x0b\x32\x17.gatepost.auth.v1.Grant\"a\n\x12RevokeGrantRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12)\n\x04\x66orm\x18\x03 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x15\n\x13RevokeGrantResponse\"\xde\x01\n\x10IssueCodeRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12$\n\x04pkce\x18\x04 \x01(\x0b\x32\x16.gatepost.auth.v1.Pkce\x12)\n\x04\x66orm\x18\x05 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12*\n\x05issue\x18\x06 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x14\n\x0credirect_url\x18\x07 \x01(\t\"!\n\x11IssueCodeResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t2\xc5\x04\n\x0cGrantService\x12Z\n\x0b\x43reateGrant\x12$.gatepost.auth.v1.CreateGrantRequest\x1a%.gatepost.auth.v1.CreateGrantResponse\x12\x62\n\x0c\x43heckConsent\x12%.gatepost.auth.v1.CheckConsentRequest\x1a&.gatepost.auth.v1.CheckConsentResponse\"\x03\x90\x02\x01\x12\x65\n\rListOwnGrants\x12&.gatepost.auth.v1.ListOwnGrantsRequest\x1a\'.gatepost.auth.v1.ListOwnGrantsResponse\"\x03\x90\x02\x01\x12\\\n\nListGrants\x12#.gatepost.auth.v1.ListGrantsRequest\x1a$.gatepost.auth.v1.ListGrantsResponse\"\x03\x90\x02\x01\x12Z\n\x0bRevokeGrant\x12$.gatepost.auth.v1.RevokeGrantRequest\x1a%.gatepost.auth.v1.RevokeGrantResponse\x12T\n\tIssueCode\x12\".gatepost.auth.v1.IssueCodeRequest\x1a#.gatepost.auth.v1.IssueCodeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgatepost/auth/v1/grants.proto\x12\x10gatepost.auth.v1\x1a\x1fgatepost/auth/v1/accounts.proto\x1a\x1bgatepost/auth/v1/apps.proto\x1a\x1cgatepost/auth/v1/forms.proto\x1a\x1egatepost/auth/v1/sign_in.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"w\n\x05Grant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12.\n\ngrant_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"x\n\x12\x43reateGrantRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12)\n\x04\x66orm\x18\x04 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x8f\x01\n\x13\x43heckConsentRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x14\n\x0credirect_url\x18\x05 \x01(\t\"\x90\x01\n\x14\x43heckConsentResponse\x12*\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x19.gatepost.auth.v1.Account\x12\"\n\x03\x61pp\x18\x02 \x01(\x0b\x32\x15.gatepost.auth.v1.App\x12\x0f\n\x07granted\x18\x03 \x01(\x08\x12\x17\n\x0flasting_seconds\x18\x04 \x01(\x03\"W\n\x14ListOwnGrantsRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12)\n\x04\x66orm\x18\x02 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"F\n\x15ListOwnGrantsResponse\x12-\n\x07granted\x18\x01 \x03(\x0b\x32\x1c.gatepost.auth.v1.GrantedApp\"X\n\nGrantedApp\x12&\n\x05grant\x18\x01 \x01(\x0b\x32\x17.gatepost.auth.v1.Grant\x12\"\n\x03\x61pp\x18\x02 \x01(\x0b\x32\x15.gatepost.auth.v1.App\"=\n\x13\x43reateGrantResponse\x12&\n\x05grant\x18\x01 \x01(\x0b\x32\x17.gatepost.auth.v1.Grant\"B\n\x11ListGrantsRequest\x12-\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1c.gatepost.auth.v1.AccountRef\"=\n\x12ListGrantsResponse\x12\'\n\x06grants\x18\x01 \x03(\x0b\x32\x17.gatepost.auth.v1.Grant\"a\n\x12RevokeGrantRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12)\n\x04\x66orm\x18\x03 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\"\x15\n\x13RevokeGrantResponse\"\xde\x01\n\x10IssueCodeRequest\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12$\n\x04pkce\x18\x04 \x01(\x0b\x32\x16.gatepost.auth.v1.Pkce\x12)\n\x04\x66orm\x18\x05 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12*\n\x05issue\x18\x06 \x01(\x0e\x32\x1b.gatepost.auth.v1.TokenForm\x12\x14\n\x0credirect_url\x18\x07 \x01(\t\"!\n\x11IssueCodeResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t2\xc5\x04\n\x0cGrantService\x12Z\n\x0b\x43reateGrant\x12$.gatepost.auth.v1.CreateGrantRequest\x1a%.gatepost.auth.v1.CreateGrantResponse\x12\x62\n\x0c\x43heckConsent\x12%.gatepost.auth.v1.CheckConsentRequest\x1a&.gatepost.auth.v1.CheckConsentResponse\"\x03\x90\x02\x01\x12\x65\n\rListOwnGrants\x12&.gatepost.auth.v1.ListOwnGrantsRequest\x1a\'.gatepost.auth.v1.ListOwnGrantsResponse\"\x03\x90\x02\x01\x12\\\n\nListGrants\x12#.gatepost.auth.v1.ListGrantsRequest\x1a$.gatepost.auth.v1.ListGrantsResponse\"\x03\x90\x02\x01\x12Z\n\x0bRevokeGrant\x12$.gatepost.auth.v1.RevokeGrantRequest\x1a%.gatepost.auth.v1.RevokeGrantResponse\x12T\n\tIssueCode\x12\".gatepost.auth.v1.IssueCodeRequest\x1a#.gatepost.auth.v1.IssueCodeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,30 +46,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRANT']._serialized_end=327
   _globals['_CREATEGRANTREQUEST']._serialized_start=329
   _globals['_CREATEGRANTREQUEST']._serialized_end=449
-  _globals['_CHECKCONSENTREQUEST']._serialized_start=451
-  _globals['_CHECKCONSENTREQUEST']._serialized_end=572
-  _globals['_CHECKCONSENTRESPONSE']._serialized_start=574
-  _globals['_CHECKCONSENTRESPONSE']._serialized_end=693
-  _globals['_LISTOWNGRANTSREQUEST']._serialized_start=695
-  _globals['_LISTOWNGRANTSREQUEST']._serialized_end=782
-  _globals['_LISTOWNGRANTSRESPONSE']._serialized_start=784
-  _globals['_LISTOWNGRANTSRESPONSE']._serialized_end=854
-  _globals['_GRANTEDAPP']._serialized_start=856
-  _globals['_GRANTEDAPP']._serialized_end=944
-  _globals['_CREATEGRANTRESPONSE']._serialized_start=946
-  _globals['_CREATEGRANTRESPONSE']._serialized_end=1007
-  _globals['_LISTGRANTSREQUEST']._serialized_start=1009
-  _globals['_LISTGRANTSREQUEST']._serialized_end=1075
-  _globals['_LISTGRANTSRESPONSE']._serialized_start=1077
-  _globals['_LISTGRANTSRESPONSE']._serialized_end=1138
-  _globals['_REVOKEGRANTREQUEST']._serialized_start=1140
-  _globals['_REVOKEGRANTREQUEST']._serialized_end=1237
-  _globals['_REVOKEGRANTRESPONSE']._serialized_start=1239
-  _globals['_REVOKEGRANTRESPONSE']._serialized_end=1260
-  _globals['_ISSUECODEREQUEST']._serialized_start=1263
-  _globals['_ISSUECODEREQUEST']._serialized_end=1485
-  _globals['_ISSUECODERESPONSE']._serialized_start=1487
-  _globals['_ISSUECODERESPONSE']._serialized_end=1520
-  _globals['_GRANTSERVICE']._serialized_start=1523
-  _globals['_GRANTSERVICE']._serialized_end=2104
+  _globals['_CHECKCONSENTREQUEST']._serialized_start=452
+  _globals['_CHECKCONSENTREQUEST']._serialized_end=595
+  _globals['_CHECKCONSENTRESPONSE']._serialized_start=598
+  _globals['_CHECKCONSENTRESPONSE']._serialized_end=742
+  _globals['_LISTOWNGRANTSREQUEST']._serialized_start=744
+  _globals['_LISTOWNGRANTSREQUEST']._serialized_end=831
+  _globals['_LISTOWNGRANTSRESPONSE']._serialized_start=833
+  _globals['_LISTOWNGRANTSRESPONSE']._serialized_end=903
+  _globals['_GRANTEDAPP']._serialized_start=905
+  _globals['_GRANTEDAPP']._serialized_end=993
+  _globals['_CREATEGRANTRESPONSE']._serialized_start=995
+  _globals['_CREATEGRANTRESPONSE']._serialized_end=1056
+  _globals['_LISTGRANTSREQUEST']._serialized_start=1058
+  _globals['_LISTGRANTSREQUEST']._serialized_end=1124
+  _globals['_LISTGRANTSRESPONSE']._serialized_start=1126
+  _globals['_LISTGRANTSRESPONSE']._serialized_end=1187
+  _globals['_REVOKEGRANTREQUEST']._serialized_start=1189
+  _globals['_REVOKEGRANTREQUEST']._serialized_end=1286
+  _globals['_REVOKEGRANTRESPONSE']._serialized_start=1288
+  _globals['_REVOKEGRANTRESPONSE']._serialized_end=1309
+  _globals['_ISSUECODEREQUEST']._serialized_start=1312
+  _globals['_ISSUECODEREQUEST']._serialized_end=1534
+  _globals['_ISSUECODERESPONSE']._serialized_start=1536
+  _globals['_ISSUECODERESPONSE']._serialized_end=1569
+  _globals['_GRANTSERVICE']._serialized_start=1572
+  _globals['_GRANTSERVICE']._serialized_end=2153
 # @@protoc_insertion_point(module_scope)

@@ -111,12 +111,15 @@ class CheckConsentRequest(_message.Message):
     FORM_FIELD_NUMBER: _builtins.int
     CLIENT_ID_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
+    REDIRECT_URL_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """Token of the signed-in user."""
     form: _forms_pb2.TokenForm.ValueType
     """What it must be."""
     client_id: _builtins.str
     """Which app; see App.client_id."""
+    redirect_url: _builtins.str
+    """Where the app would be answered."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What would be asked for; `basic` needs no listing by the app."""
@@ -128,10 +131,11 @@ class CheckConsentRequest(_message.Message):
         form: _forms_pb2.TokenForm.ValueType = ...,
         client_id: _builtins.str = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
+        redirect_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "form", b"form", "redirect_url", b"redirect_url", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,8 +150,11 @@ class CheckConsentResponse(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     APP_FIELD_NUMBER: _builtins.int
     GRANTED_FIELD_NUMBER: _builtins.int
+    LASTING_SECONDS_FIELD_NUMBER: _builtins.int
     granted: _builtins.bool
     """Whether to go on without asking."""
+    lasting_seconds: _builtins.int
+    """How long after consent the app gets a code without asking again; 0 when it is asked every time."""
     @_builtins.property
     def account(self) -> _accounts_pb2.Account:
         """The user."""
@@ -162,10 +169,11 @@ class CheckConsentResponse(_message.Message):
         account: _accounts_pb2.Account | None = ...,
         app: _apps_pb2.App | None = ...,
         granted: _builtins.bool = ...,
+        lasting_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app", b"app"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app", b"app", "granted", b"granted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "app", b"app", "granted", b"granted", "lasting_seconds", b"lasting_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

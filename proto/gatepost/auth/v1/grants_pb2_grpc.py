@@ -81,7 +81,8 @@ class GrantServiceServicer:
 
     def CheckConsent(self, request, context):
         """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
-        these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+        these scopes already and was confirmed recently enough. A public app whose redirect URL any program can receive is
+        never sure to be the one that was granted them, and asks every time (RFC 8252 section 8.6). Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
         (also of another project), SCOPE_MISSING (the app does not list one).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -39,7 +39,8 @@ class GrantServiceStub:
     """
     CheckConsent: _grpc.UnaryUnaryMultiCallable[_grants_pb2.CheckConsentRequest, _grants_pb2.CheckConsentResponse]
     """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
-    these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+    these scopes already and was confirmed recently enough. A public app whose redirect URL any program can receive is
+    never sure to be the one that was granted them, and asks every time (RFC 8252 section 8.6). Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
     (also of another project), SCOPE_MISSING (the app does not list one).
     """
     ListOwnGrants: _grpc.UnaryUnaryMultiCallable[_grants_pb2.ListOwnGrantsRequest, _grants_pb2.ListOwnGrantsResponse]
@@ -64,7 +65,8 @@ class GrantServiceAsyncStub(GrantServiceStub):
     """
     CheckConsent: _aio.UnaryUnaryMultiCallable[_grants_pb2.CheckConsentRequest, _grants_pb2.CheckConsentResponse]  # type: ignore[assignment]
     """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
-    these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+    these scopes already and was confirmed recently enough. A public app whose redirect URL any program can receive is
+    never sure to be the one that was granted them, and asks every time (RFC 8252 section 8.6). Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
     (also of another project), SCOPE_MISSING (the app does not list one).
     """
     ListOwnGrants: _aio.UnaryUnaryMultiCallable[_grants_pb2.ListOwnGrantsRequest, _grants_pb2.ListOwnGrantsResponse]  # type: ignore[assignment]
@@ -98,7 +100,8 @@ class GrantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_grants_pb2.CheckConsentResponse, _abc.Awaitable[_grants_pb2.CheckConsentResponse]]:
         """Says what a consent page needs to know, in one call: who the user is, what the app is, and whether a grant covers
-        these scopes already and was confirmed recently enough. Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
+        these scopes already and was confirmed recently enough. A public app whose redirect URL any program can receive is
+        never sure to be the one that was granted them, and asks every time (RFC 8252 section 8.6). Errors: TOKEN_INVALID, TOKEN_EXPIRED, CLIENT_UNKNOWN
         (also of another project), SCOPE_MISSING (the app does not list one).
         """
 
