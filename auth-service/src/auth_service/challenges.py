@@ -38,15 +38,17 @@ if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'key', ARGV[5], 'short', ARGV[
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 """)
-# 0: no such challenge or spent; 1: right; 2: wrong. The stored code is a keyed hash: comparing it here leaks nothing.
-# ARGV[4] names the attempt, so that a script run twice because its answer was lost still is one claim. ARGV[5] names
-# the hash that is compared: `code` is bound to the handle itself, `short` to the hash of it, which is all we keep.
+# 0: no such challenge or spent; 1: right; 2: wrong, with what is stored if that has ended it. The stored code is a
+# keyed hash: comparing it here leaks nothing. ARGV[4] names the attempt, so that a script run twice because its answer
+# was lost still is one claim. ARGV[5] names the hash that is compared: `code` is bound to the handle itself, `short` to
+# the hash of it, which is all we keep.
 _CLAIM = Script("""
 local v = redis.call('HMGET', KEYS[1], 'handle', ARGV[5], 'data', 'claimed')
 if not v[1] or v[1] ~= ARGV[1] or (v[4] and v[4] ~= ARGV[4]) then return {0} end
 if v[2] ~= ARGV[2] then
-  if redis.call('HINCRBY', KEYS[1], 'tries', 1) >= tonumber(ARGV[3]) then redis.call('DEL', KEYS[1]) end
-  return {2}
+  if redis.call('HINCRBY', KEYS[1], 'tries', 1) < tonumber(ARGV[3]) then return {2} end
+  redis.call('DEL', KEYS[1])
+  return {2, v[3]}
 end
 redis.call('HSET', KEYS[1], 'claimed', ARGV[4])
 return {1, v[3]}
@@ -82,6 +84,14 @@ class Claim:
     data: dict[str, Any]
     key: str
     handle_hash: bytes
+
+
+class GuessedAtError(GatepostError):
+    """CHALLENGE_FAILED, by the wrong answer that ended the challenge. `data` is what was stored with it."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        super().__init__(Reason.CHALLENGE_FAILED)
+        self.data = data
 
 
 class Challenges:
@@ -171,7 +181,8 @@ class Challenges:
         """Answer a challenge: at most one caller succeeds, ever.
 
         Raises:
-            GatepostError: CHALLENGE_FAILED whatever is wrong; RATE_LIMITED after too many wrong answers.
+            GatepostError: CHALLENGE_FAILED whatever is wrong, as GuessedAtError if that ended it; RATE_LIMITED after
+                too many wrong answers.
         """
         key = await self._locate(purpose, handle)
         return await self._claim(key, digest(handle), self._code_hash(handle, code), "code")
@@ -212,6 +223,8 @@ class Challenges:
         )
         if status == _WRONG:
             await self._limiter.count_failures((self._failures, key), (self._per_address, address))
+            if rest:
+                raise GuessedAtError(json.loads(rest[0]))
         if not rest:
             raise GatepostError(Reason.CHALLENGE_FAILED)
         return Claim(json.loads(rest[0]), key, handle_hash)

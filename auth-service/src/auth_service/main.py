@@ -347,6 +347,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             enrolment=enrolment,
             challenges=challenges,
             admission=admission,
+            notices=notices,
             audit=audit,
             clock=clock,
         )

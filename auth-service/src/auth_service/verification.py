@@ -11,11 +11,12 @@ from uuid import UUID
 
 from auth_service.admission import Admission
 from auth_service.audit import Audit
-from auth_service.challenges import Challenges, Claim
+from auth_service.challenges import Challenges, Claim, GuessedAtError
 from auth_service.clients import check_dialect, tell_status_mode
 from auth_service.enrolment import Enrolment, NewAccount
 from auth_service.entrance import Entrance
 from auth_service.model import AccountState, Entry, Pkce, Purpose, SignInStep, TokenForm
+from auth_service.notices import Notices
 from auth_service.store import accounts, audit, projects
 from runtime.clock import Clock
 from runtime.context import current
@@ -37,6 +38,7 @@ class Verification:
         enrolment: Enrolment,
         challenges: Challenges,
         admission: Admission,
+        notices: Notices,
         audit: Audit,
         clock: Clock,
     ) -> None:
@@ -45,19 +47,34 @@ class Verification:
         self._enrolment = enrolment
         self._challenges = challenges
         self._admission = admission
+        self._notices = notices
         self._audit = audit
         self._clock = clock
 
     async def __call__(self, purpose: Purpose, handle: str, code: str) -> SignInStep:
         """Answer a challenge and let in whoever asked for it. See SignInService.VerifyChallenge."""
         key_id = self._admission.key_id  # taken before the claim: what is let in ends with the key it was claimed by
-        claim = await self._challenges.claim(purpose, handle, code)
+        try:
+            claim = await self._challenges.claim(purpose, handle, code)
+        except GuessedAtError as error:
+            if purpose is Purpose.TWO_STEP and not error.data["registration"]:
+                await self._warn(error.data)
+            raise
         try:
             return await self._complete(claim, key_id)
         except (GatepostError, CancelledError) as error:
             if not isinstance(error, GatepostError) or error.reason is not Reason.CHALLENGE_FAILED:
                 await self._challenges.release(claim)
             raise
+
+    async def _warn(self, data: dict[str, Any]) -> None:
+        """Tell a person that somebody had his password, and not the code that was mailed."""
+        account = await self._entrance.account(UUID(data["account_id"]))
+        if account is None or account.security_version != data["security_version"]:
+            return
+        async with self._database.acquire() as connection:
+            time = self._clock.now().isoformat()
+            await self._notices.post(connection, "second_step_failed", account.recipient(), time=time)
 
     async def _complete(self, claim: Claim, key_id: int) -> SignInStep:
         data = claim.data

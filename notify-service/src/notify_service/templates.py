@@ -43,6 +43,7 @@ TEMPLATES: Final[Mapping[str, Template]] = {
     "reset_link": Template(_CODE | {"link": fields.link}),
     "password_changed": Template(_PROJECT_TIME),
     "new_sign_in": Template(_PROJECT_TIME | {"device": fields.device}, frozenset({Channel.MAIL, Channel.PUSH})),
+    "second_step_failed": Template(_PROJECT_TIME),
     "email_change_code": Template(_CODE),
     "email_changed": Template(_PROJECT_TIME | {"email": fields.text, "link": fields.link}),
     "phone_change_code": Template(_CODE, frozenset({Channel.SMS})),

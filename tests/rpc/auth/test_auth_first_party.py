@@ -118,6 +118,44 @@ async def test_a_code_sent_by_mail_opens_a_session_and_no_code_for_an_app(
     await refused(here.answer(step, code), Reason.CHALLENGE_FAILED)
 
 
+async def test_who_knows_the_password_and_not_the_code_is_told_of_to_its_owner(
+    deployment: Deployment, refused: Refused
+) -> None:
+    here = await door(deployment, "two-step")
+    email = address()
+    await here.answer(await here.sign_up(email), await mailed_code(deployment, email))
+    step = await here.sign_in(email)
+    code = await mailed_code(deployment, email, "two_step_code")
+    for _ in range(4):
+        await refused(here.answer(step, wrong(code)), Reason.CHALLENGE_FAILED)
+    again = await here.sign_in(email)  # ends what was guessed at so far
+    code = str((await deployment.mail(email, "two_step_code", 2)).code)
+    for _ in range(6):
+        await refused(here.answer(again, wrong(code)), Reason.CHALLENGE_FAILED)
+    await deployment.mail(email, "second_step_failed")
+    assert [each.template for each in await deployment.mails(email)].count("second_step_failed") == 1
+
+
+@pytest.mark.parametrize("policy", ["otp", "two-step"])
+async def test_nobody_is_told_of_wrong_codes_without_a_password(
+    deployment: Deployment, refused: Refused, policy: str
+) -> None:
+    """Neither whom a code alone lets in, nor whose address somebody signs up with."""
+    here = await door(deployment, policy)
+    email, newcomer = address(), address()
+    await here.answer(await here.sign_up(email), await mailed_code(deployment, email))
+    steps = [await here.sign_up(email), await here.sign_up(newcomer)]
+    if policy == "otp":
+        steps.append(await here.sign_in(email, ""))
+    for step in steps:
+        for _ in range(5):
+            await refused(here.answer(step, "100000"), Reason.CHALLENGE_FAILED)
+    await here.start_reset(email)
+    await deployment.mail(email, "reset_link")  # what came before has been sent
+    for to in (email, newcomer):
+        assert "second_step_failed" not in [each.template for each in await deployment.mails(to)]
+
+
 async def test_a_challenge_is_answered_in_the_dialect_it_was_put_in(deployment: Deployment, refused: Refused) -> None:
     here = await door(deployment, "two-step")
     for asked, answered in (("", "ihopr"), ("ihopr", "")):
