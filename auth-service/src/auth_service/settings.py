@@ -83,7 +83,7 @@ class AuthSettings(SharedSettings):
     reauth_seconds: int = Field(
         10 * _MINUTE,
         ge=0,
-        description="Age of a sign-in up to which sensitive changes need no new one, or no current_password.",
+        description="Age of a sign-in up to which sensitive changes need no new one; it must do for filling in a form.",
     )
 
     sign_in_failures_per_account: int = Field(
