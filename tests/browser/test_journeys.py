@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from browser.app_site import AppSite, app_site
 from browser.visitor import Visitor
 from conftest import GatepostStack
+from dialects.own_pages import age_sign_in
 from PIL import Image
 
 PASSWORD = "tunnel-lantern-42"
@@ -213,6 +214,27 @@ async def test_an_app_is_registered_and_its_secret_shown_once(visitor: Visitor, 
     await visitor.open("/account/apps")
     assert "Lighthouse" in await visitor.page.locator("main").inner_text()
     await visitor.check_accessibility()
+
+
+async def test_who_signed_in_long_ago_proves_himself_on_the_way_to_a_new_password(visitor: Visitor) -> None:
+    email = somebody()
+    await sign_up(visitor, email)
+    cookies = {each["name"]: each["value"] for each in await visitor.page.context.cookies()}
+    await visitor.open("/account/password")
+    await age_sign_in(visitor.stack, cookies["__Host-gatepost"])
+    await visitor.fill(current_password=PASSWORD, password=NEW_PASSWORD)
+    await visitor.press("Save password")
+    assert await visitor.heading() == "Sign in"
+    await visitor.check_accessibility()
+    assert "You signed in a while ago." in await visitor.page.locator("main").inner_text()
+    assert await visitor.page.locator('main [name="email"]').input_value() == email
+    await visitor.fill(password=PASSWORD)
+    await visitor.press("Sign in")
+    assert await visitor.heading() == "Password"
+    await visitor.check_accessibility()
+    await visitor.fill(current_password=PASSWORD, password=NEW_PASSWORD)
+    await visitor.press("Save password")
+    assert "Your password has been changed." in await visitor.page.locator("main").inner_text()
 
 
 async def test_every_session_ends_at_once(visitor: Visitor) -> None:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 from aiohttp import FormData
+from conftest import GatepostStack
 from dialects.ihopr_client import MAIL_SECONDS, Ihopr, Person
 from dialects.redirect_client import Browser, Page, Site
 
@@ -66,13 +67,7 @@ class Visit:
 
     async def age_sign_in(self) -> None:
         """Let it be an hour since the person signed in in this browser."""
-        token = self.browser.cookies["__Host-gatepost"].encode()
-        connection = await asyncpg.connect(load(self.site.stack.data_dir).dsns["auth"])
-        try:
-            aged = "UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' WHERE key_hash = $1"
-            assert await connection.execute(aged, sha256(token).digest()) == "UPDATE 1"
-        finally:
-            await connection.close()
+        await age_sign_in(self.site.stack, self.browser.cookies["__Host-gatepost"])
 
     def led_to(self, page: Page, path: str) -> None:
         """Check that a form was taken, and where it led."""
@@ -98,6 +93,16 @@ class Visit:
         page = await self.upload("/apps/new", "/apps/new", {}, **{"name": "Tea House", "id": str(uuid4())} | fields)
         assert page.status == 200, page
         return client_id_of(page), secret_of(page)
+
+
+async def age_sign_in(stack: GatepostStack, token: str) -> None:
+    """Let the sign-in behind a browser's session be an hour old."""
+    connection = await asyncpg.connect(load(stack.data_dir).dsns["auth"])
+    try:
+        aged = "UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' WHERE key_hash = $1"
+        assert await connection.execute(aged, sha256(token.encode()).digest()) == "UPDATE 1"
+    finally:
+        await connection.close()
 
 
 def secret_of(page: Page) -> str:
