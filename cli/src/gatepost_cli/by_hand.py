@@ -103,5 +103,9 @@ def _checked(kind: Kind, words: Sequence[str], code: int, output: bytes = b"", e
 
 
 def documents(output: bytes) -> list[dict[str, Any]]:
-    """Return the JSON documents among lines."""
-    return [json.loads(line) for line in output.decode(errors="replace").splitlines() if line.startswith("{")]
+    """Return the JSON documents among lines, whatever else is."""
+    found: list[Any] = []
+    for line in output.splitlines():
+        with suppress(ValueError, RecursionError):
+            found.append(json.loads(line))
+    return [document for document in found if isinstance(document, dict)]

@@ -5,7 +5,6 @@ appendix F), by ES256. No more than a line of a file is in memory.
 """
 
 import json
-import os
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from typing import Any
 from jwt import PyJWKSet, PyJWS
 from jwt.exceptions import PyJWTError
 
+from gatepost_cli import private_file
 from gatepost_cli.errors import CommandFailed
 
 KIND = "gatepost-audit+jws"
 ALGORITHMS = ["ES256"]
 LONGEST_LINE = 1 << 20
-PART = ".part"
 
 
 @dataclass(frozen=True)
@@ -34,19 +33,15 @@ class Signed:
 
 
 async def write(path: Path, chunks: AsyncIterable[bytes]) -> None:
-    """Write a file that only its owner can read; it has its name once it is whole and on the disk.
+    """Write a file that only its owner can read.
 
     Raises:
         CommandFailed: it cannot be written.
     """
-    part = path.with_name(path.name + PART)
     try:
-        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # noqa: ASYNC230
+        with private_file.replacing(path) as file:
             async for chunk in chunks:
                 file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except OSError as error:
         raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
 
@@ -77,7 +72,7 @@ def check(path: Path, key_set: str) -> Signed:
 def _signer(path: Path, jws: str, payload: bytes, key_set: str) -> str:
     try:
         keys = {key.key_id: key for key in PyJWKSet.from_json(key_set).keys}
-    except (PyJWTError, ValueError) as error:
+    except (AttributeError, PyJWTError, RecursionError, TypeError, ValueError) as error:  # what is no set in any way
         raise CommandFailed(f"the key set cannot be used: {error}") from error
     try:
         head, empty, signature = jws.split(".")
@@ -96,6 +91,6 @@ def _signer(path: Path, jws: str, payload: bytes, key_set: str) -> str:
 def _member(line: bytes, name: str) -> object:
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document.get(name) if isinstance(document, dict) and line.endswith(b"\n") else None

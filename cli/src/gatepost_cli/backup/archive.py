@@ -1,105 +1,93 @@
 """The file of a backup: a tar whose last members are `manifest.json` and `SHA256SUMS`.
 
-Written under another name with mode 0600, synced and renamed, so half a backup is never found under the name. Read only
-after every member was compared with its sum. `tar xf FILE && sha256sum -c SHA256SUMS` does the same by hand.
+Half a backup is never found under the name (`private_file`), and none is read before every member was compared with its
+sum. `tar xf FILE && sha256sum -c SHA256SUMS` does the same by hand.
 """
 
 import hashlib
 import io
 import json
-import os
 import tarfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from gatepost_cli import private_file
 from gatepost_cli.errors import CommandFailed
 
 FORMAT = 1
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
-MODE = 0o600
 DIGITS = 6
 Document = dict[str, Any]
 
 
-class Writer:
-    """A backup being written; `finish` it, or leave the block and nothing is left.
-
-    Args:
-        path: where it is to be; nothing may be there.
+@contextmanager
+def writing(path: Path) -> Iterator["Writer"]:
+    """Yield a backup to be written and, last, finished; it is at `path` when the block is left.
 
     Raises:
-        CommandFailed: something is there, or cannot be written.
+        CommandFailed: something is there.
+        OSError: it cannot be written.
+    """
+    if path.exists():
+        raise CommandFailed(f"{path} exists already; give another name")
+    with private_file.replacing(path) as file, tarfile.open(fileobj=file, mode="w:") as tar:
+        yield Writer(tar)
+
+
+class Writer:
+    """A backup being written.
+
+    Args:
+        tar: what it becomes.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f"{path.name}.part")
-        if path.exists():
-            raise CommandFailed(f"{path} exists already; give another name")
-        try:
-            descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, MODE)
-        except OSError as error:
-            raise CommandFailed(f"{self._part} cannot be written: {error.strerror}") from error
-        os.fchmod(descriptor, MODE)
-        self._file = os.fdopen(descriptor, "wb")
-        self._tar = tarfile.open(fileobj=self._file, mode="w:")  # noqa: SIM115 closed at the end of the block
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self._tar = tar
         self._sums: list[str] = []
         self._now = int(time.time())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._part.unlink(missing_ok=True)
 
     def add(self, name: str, content: bytes) -> None:
         """Add a member."""
         self._put(name, content)
         self._sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
 
-    def finish(self, manifest: Document) -> int:
-        """Add the manifest and the sums, and give the file its name; return its size in bytes."""
+    def finish(self, manifest: Document) -> None:
+        """Add the manifest and the sums."""
         self.add(MANIFEST, json.dumps(manifest, indent=2).encode())
         self._put(SUMS, "".join(self._sums).encode())
-        self._tar.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        size = self._file.tell()
-        self._part.rename(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return size
 
     def _put(self, name: str, content: bytes) -> None:
         member = tarfile.TarInfo(name)
-        member.size, member.mode, member.mtime = len(content), MODE, self._now
+        member.size, member.mode, member.mtime = len(content), private_file.MODE, self._now
         self._tar.addfile(member, io.BytesIO(content))
 
 
-class Reader:
-    """A backup whose every byte was found to be what was written.
-
-    Args:
-        path: the file.
+@contextmanager
+def reading(path: Path) -> Iterator["Reader"]:
+    """Yield a backup whose every byte was found to be what was written.
 
     Raises:
         CommandFailed: it cannot be read, is damaged or cut off, or is of a later format.
     """
-
-    def __init__(self, path: Path) -> None:
+    with ExitStack() as ending:
         try:
-            self._tar = tarfile.open(path, mode="r:")  # noqa: SIM115 ends with the command
-            self._members = {member.name: member for member in self._tar if member.isreg()}
-            self._check(path)
-            self.manifest: Document = json.loads(self.read(MANIFEST))
+            found = Reader(path, ending.enter_context(tarfile.open(path, mode="r:")))
         except (tarfile.TarError, OSError, KeyError, ValueError) as error:
             raise CommandFailed(f"{path} is no whole backup: {error}") from error
+        yield found
+
+
+class Reader:
+    """A backup that can be read; see `reading`."""
+
+    def __init__(self, path: Path, tar: tarfile.TarFile) -> None:
+        self._tar = tar
+        self._members = {member.name: member for member in tar if member.isreg()}
+        self._check(path)
+        self.manifest = _manifest(self.read(MANIFEST))
         if self.manifest["format"] != FORMAT:
             raise CommandFailed(f"{path} is of format {self.manifest['format']}: a newer Gatepost made it")
 
@@ -130,6 +118,16 @@ class Reader:
         for name, wanted in sums.items():
             if hashlib.sha256(self.read(name)).hexdigest() != wanted:
                 raise CommandFailed(f"{path} is damaged: {name} is not what was written")
+
+
+def _manifest(content: bytes) -> Document:
+    try:
+        found = json.loads(content)
+    except RecursionError:
+        found = None
+    if not isinstance(found, dict) or "format" not in found:
+        raise ValueError(f"{MANIFEST} is none")
+    return found
 
 
 def part(folder: str, number: int) -> str:

@@ -36,7 +36,7 @@ async def take(
     if with_secrets and not where.secrets.exists():
         raise CommandFailed(f"there is no {where.secrets}: where the master key comes from elsewhere, keep it there")
     try:
-        with archive.Writer(path) as writer:
+        with archive.writing(path) as writer:
             async with snapshots.held(dsns) as moment:
                 now = datetime.now(UTC)
                 mark = await moment["auth"].fetchval(_MARK)
@@ -55,7 +55,8 @@ async def take(
                 "pictures": pictures,
                 "secrets": with_secrets,
             }
-            size = writer.finish(manifest)
+            writer.finish(manifest)
+        size = path.stat().st_size  # noqa: ASYNC240 nothing else is at work
     except OSError as error:
         raise CommandFailed(f"{path} cannot be written: {error.strerror or error}") from error
     return {

@@ -122,12 +122,12 @@ async def _lines(rpc: Rpc, request: ExportEventsRequest) -> AsyncIterator[bytes]
 
 
 def _time(name: str, given: str) -> Timestamp:
+    found = Timestamp()
     try:
         time = datetime.fromisoformat(given)
-    except ValueError:
+        found.FromDatetime(time.astimezone(UTC) if time.tzinfo else time)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"--{name} is a date or a time as in 2026-01-31T12:00:00Z") from None
-    found = Timestamp()
-    found.FromDatetime(time if time.tzinfo else time.replace(tzinfo=UTC))
     return found
 
 

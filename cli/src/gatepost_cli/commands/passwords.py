@@ -2,12 +2,11 @@
 
 import os
 from pathlib import Path
-from tempfile import mkstemp
 from typing import Annotated
 
 import typer
 
-from gatepost_cli import console
+from gatepost_cli import console, private_file
 from gatepost_cli.commands.options import JsonOption
 from gatepost_cli.errors import CommandFailed
 from runtime.breached import compile_list
@@ -42,14 +41,6 @@ def compile_file(
 
 
 def _compile(source: Path, target: Path, at_least: int) -> int:
-    with source.open(encoding="ascii", errors="replace") as lines:
-        handle, name = mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        made = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                count = compile_list(lines, out, at_least=at_least)
-            made.chmod(0o644)  # no secret, and perhaps another user's process reads it
-            made.replace(target)
-        finally:
-            made.unlink(missing_ok=True)
-    return count
+    with source.open(encoding="ascii", errors="replace") as lines, private_file.replacing(target) as out:
+        os.fchmod(out.fileno(), 0o644)  # no secret, and perhaps another user's process reads it
+        return compile_list(lines, out, at_least=at_least)

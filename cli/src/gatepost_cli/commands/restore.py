@@ -30,7 +30,6 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make an installation of a backup; its stack must be stopped. Everybody has to sign in again."""
-    backup = archive.Reader(file)
     where = data_dir.locate(folder)
     wish = restoring.Wish(
         replace=replace,
@@ -39,13 +38,13 @@ def restore(
         with_pictures=not without_pictures,
     )
 
-    async def work() -> dict[str, Any]:
+    async def work(backup: archive.Reader) -> dict[str, Any]:
         restoring.install_secrets(backup, where)
         async with installation.at_rest(where) as found:
             return await restoring.restore(backup, found, wish)
 
-    with snapshots.explained():
-        answer = {"file": str(file)} | asyncio.run(work())
+    with archive.reading(file) as backup, snapshots.explained():
+        answer = {"file": str(file)} | asyncio.run(work(backup))
     if as_json:
         console.document(answer)
     else:
