@@ -7,14 +7,15 @@ was. Where only events are given, it takes the safe side: no password, the first
 What an event means is listed here (`_STATES`, `_CONCERNED`, `Since.hear`): each act that takes something away.
 """
 
-import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from auth_service import history
 from auth_service.audit import describe
+from auth_service.history import Document
 from auth_service.store import audit
 from auth_service.store import restoration as store
 from auth_service.store.audit import Event
@@ -34,7 +35,6 @@ _CONCERNED: Mapping[str, Sequence[str]] = {  # the sets of `Since` that an accou
     "username.change": ("renamed",),
     "email.change_undo": ("passwords", "regained"),
 }
-Document = dict[str, Any]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V", bound=tuple[int, *tuple[Any, ...]])
 
@@ -109,11 +109,11 @@ async def tell(connection: Connection, since: int, write: Callable[[Document], N
     accounts, apps = sorted(heard.accounts), sorted(heard.apps)
     for first in range(0, len(accounts), _BATCH):
         for account in await store.kept_accounts(connection, accounts[first : first + _BATCH]):
-            write({"kept": "account"} | _plain(account))
+            write(history.of_account(account))
     for app in await store.kept_apps(connection, apps):
-        write({"kept": "app"} | _plain(app))
+        write(history.of_app(app))
     if heard.keys:
-        write({"kept": "api_keys", "ids": [str(each) for each in await store.kept_keys(connection)]})
+        write(history.of_keys(await store.kept_keys(connection)))
 
 
 async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, closing_seconds: int) -> Document:
@@ -172,17 +172,16 @@ async def _hear(
     """Read the lines; append the events that the copy does not have, and take in what they mean."""
     heard, accounts, apps, keys = Since(), list[KeptAccount](), list[KeptApp](), list[UUID]()
     waiting: list[Event] = []
-    for document in _documents(lines):
+    for document in history.documents(lines):
         match document.get("kept"):
             case "account":
-                accounts.append(_account(document))
+                accounts.append(history.account(document))
             case "app":
-                secrets = tuple(map(UUID, document["secrets"]))
-                apps.append(KeptApp(document["client_id"], document["disabled"], secrets))
+                apps.append(history.app(document))
             case "api_keys":
-                keys = list(map(UUID, document["ids"]))
+                keys = history.keys(document)
             case _:
-                waiting.append(_heard(document))
+                waiting.append(history.event(document))
         if len(waiting) == _BATCH:
             await _append(connection, waiting, heard)
             waiting = []
@@ -203,72 +202,5 @@ def _latest(known: dict[K, V], key: K, heard: V) -> None:
         known[key] = heard
 
 
-def _documents(lines: Iterable[str]) -> Iterator[Document]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            document = json.loads(line)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise ValueError(f"line {number} of the history is no JSON object")  # noqa: TRY004 it is the value
-        yield document
-
-
 def _restored(now: datetime) -> Event:
     return Event(0, now, "installation.restore", "success", "service:cli", None, "", "", "", "")
-
-
-def _heard(document: Document) -> Event:
-    try:
-        return Event(
-            id=int(document["id"]),
-            at=datetime.fromisoformat(document["time"]),
-            action=document["action"],
-            outcome=document["outcome"],
-            actor=document.get("actor", ""),
-            account_id=UUID(document["user_id"]) if document.get("user_id") else None,
-            project=document.get("project", ""),
-            client_id=document.get("client_id", ""),
-            address=document.get("address", ""),
-            request_id=document.get("request_id", ""),
-        )
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
-            "a line of the history is no event: id, time, action, outcome and user_id are needed"
-        ) from None
-
-
-def _plain(kept: KeptAccount | KeptApp) -> Document:
-    if isinstance(kept, KeptApp):
-        return {"client_id": kept.client_id, "disabled": kept.disabled, "secrets": [str(each) for each in kept.secrets]}
-    return {
-        "user_id": str(kept.id),
-        "role": kept.role,
-        "state": kept.state,
-        "closing_at": _time(kept.closing_at),
-        "password_hash": kept.password_hash,
-        "identifiers": [[*name[:3], _time(name[3])] for name in kept.identifiers],
-    }
-
-
-def _account(document: Document) -> KeptAccount:
-    return KeptAccount(
-        id=UUID(document["user_id"]),
-        role=document["role"],
-        state=document["state"],
-        closing_at=_parsed(document["closing_at"]),
-        password_hash=document["password_hash"],
-        identifiers=tuple(
-            (kind, normalized, value, _parsed(at)) for kind, normalized, value, at in document["identifiers"]
-        ),
-    )
-
-
-def _time(value: datetime | None) -> str | None:
-    return value.isoformat() if value else None
-
-
-def _parsed(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
