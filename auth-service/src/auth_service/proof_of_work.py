@@ -28,6 +28,7 @@ _BODY_BYTES = 24
 _MAC_BYTES = 16
 _LENGTH = 2 * (_BODY_BYTES + _MAC_BYTES)
 _LONGEST_NONCE = 16
+_ATTEMPT_BYTES = 16
 # Twice as hard with every doubling of what is counted, up to this many times.
 _MOST_DOUBLINGS = 3
 
@@ -38,7 +39,8 @@ local n = redis.call('INCR', KEYS[1])
 if n == 1 or n >= tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return n
 """)
-# Once; but again for the same request, whose answer may have been lost on its way.
+# Once. ARGV[1] names the attempt, so that a script run twice because its answer was lost still is one; nothing that a
+# client says, as the id of a request behind some proxies.
 _SPEND = Script("""
 local by = redis.call('GET', KEYS[1])
 if by then return by == ARGV[1] and 1 or 0 end
@@ -144,7 +146,8 @@ class ProofOfWork:
             if age < self._terms.wait_seconds:
                 return False
             await self._limiter.take((self._terms.waits, of_address(current().client_address)))
-        return bool(await self._valkey.run(_SPEND, _spent(body), current().request_id, LIFETIME_SECONDS * 1000))
+        attempt = secrets.token_bytes(_ATTEMPT_BYTES)
+        return bool(await self._valkey.run(_SPEND, _spent(body), attempt, LIFETIME_SECONDS * 1000))
 
     def _mac(self, body: bytes, project: str) -> bytes:
         whom = f"{project}\n{of_address(current().client_address)}".encode()
