@@ -22,7 +22,7 @@ from security.fuzzing import fuzzed, hostile, soon, storable
 from auth_service import history
 from auth_service.audit import describe
 from auth_service.store.audit import Event
-from auth_service.store.restoration import KeptAccount, KeptApp
+from auth_service.store.kept import KeptAccount, KeptApp, KeptLink
 from gatepost_cli import by_hand, exported, private_json, secrets_file, state
 from gatepost_cli.backup import archive
 from gatepost_cli.commands import audit
@@ -142,12 +142,20 @@ def test_an_event_is_heard_as_it_was_told(event: Event) -> None:
 
 optional = st.none() | moments
 names_kept = st.tuples(texts, texts, texts, optional)
+links_kept = st.builds(KeptLink, st.binary(), texts, st.dictionaries(texts, texts, max_size=2), moments, moments)
 
 
 @fuzzed(60)
 @given(
     st.builds(
-        KeptAccount, st.uuids(), texts, texts, optional, st.none() | texts, st.lists(names_kept, max_size=3).map(tuple)
+        KeptAccount,
+        st.uuids(),
+        texts,
+        texts,
+        optional,
+        st.none() | texts,
+        st.lists(names_kept, max_size=2).map(tuple),
+        st.lists(links_kept, max_size=2).map(tuple),
     ),
     st.builds(KeptApp, texts, st.booleans(), st.lists(st.uuids(), max_size=3).map(tuple)),
 )

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from auth_service.store.audit import Event
-from auth_service.store.restoration import KeptAccount, KeptApp
+from auth_service.store.kept import KeptAccount, KeptApp, KeptLink
 
 Document = dict[str, Any]
 _HIGHEST_ID = 2**63 - 1
@@ -72,6 +72,10 @@ def of_account(kept: KeptAccount) -> Document:
         "closing_at": _told(kept.closing_at),
         "password_hash": kept.password_hash,
         "identifiers": [[*name, _told(at)] for *name, at in kept.identifiers],
+        "links": [
+            [each.hash.hex(), each.purpose, dict(each.data), each.created_at.isoformat(), each.expires_at.isoformat()]
+            for each in kept.links
+        ],
     }
 
 
@@ -91,6 +95,10 @@ def account(document: Document) -> KeptAccount:
             identifiers=tuple(
                 (_text(kind), _text(normalized), _text(value), _optional(at))
                 for kind, normalized, value, at in document["identifiers"]
+            ),
+            links=tuple(
+                KeptLink(bytes.fromhex(hashed), _text(purpose), _texts(data), _time(created), _time(expires))
+                for hashed, purpose, data, created, expires in document["links"]
             ),
         )
 
@@ -144,6 +152,10 @@ def _text(value: Any) -> str:
         raise ValueError
     value.encode()  # refuses half of a surrogate pair
     return value
+
+
+def _texts(document: Document) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in document.items()}
 
 
 def _time(text: str) -> datetime:

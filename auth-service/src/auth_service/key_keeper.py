@@ -74,16 +74,17 @@ class KeyKeeper:
         ring.read_by(Coalesced(self._read, most=_MOST_WAITING))
 
     async def load(self) -> None:
-        """Fill the ring, making the first keys if there are none; safe when several instances start at once.
+        """Fill the ring, making keys if there are no good ones; safe when several instances start at once.
 
         Raises:
             ValueError: A key is sealed under a master key that we do not have.
         """
         async with self._database.transaction() as connection:
             await store.lock(connection)
-            if not await store.fetch_all(connection):
-                await self._add(connection, 1)
-            if not await signing_store.fetch_all(connection):
+            rows = await store.fetch_all(connection)
+            if all(row.revoked_at for row in rows):  # none yet, or a copy that was restored after an emergency
+                await self._add(connection, max((row.id for row in rows), default=0) + 1)
+            if all(row.revoked_at for row in await signing_store.fetch_all(connection)):
                 await self._signing.add(connection)
         await self.refresh()
 

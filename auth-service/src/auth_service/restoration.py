@@ -16,10 +16,10 @@ from uuid import UUID
 from auth_service import history
 from auth_service.audit import describe
 from auth_service.history import Document
-from auth_service.store import audit
+from auth_service.store import audit, kept
 from auth_service.store import restoration as store
 from auth_service.store.audit import Event
-from auth_service.store.restoration import KeptAccount, KeptApp
+from auth_service.store.kept import KeptAccount, KeptApp
 from runtime.clock import Clock
 from runtime.postgres import Connection
 
@@ -54,6 +54,7 @@ class Since:
     secrets: set[str] = field(default_factory=set)
     changed_apps: set[str] = field(default_factory=set)
     keys: bool = False
+    emergency: bool = False
     grants: dict[tuple[UUID, str], tuple[int, bool]] = field(default_factory=dict)  # by which event
     changed_projects: set[str] = field(default_factory=set)
     events: int = 0
@@ -74,6 +75,8 @@ class Since:
                 self.changed_apps.add(event.client_id)
             case "api_key.revoke":
                 self.keys = True
+            case "key.revoke_all":
+                self.emergency = True
             case "project.change":
                 self.changed_projects.add(event.project)
 
@@ -102,18 +105,18 @@ class Since:
 async def tell(connection: Connection, since: int, write: Callable[[Document], None]) -> None:
     """Tell what happened after the event `since`, in the caller's transaction, which sees one moment."""
     heard = Since()
-    async for page in store.events(connection, since):
+    async for page in kept.events(connection, since):
         for event in page:
             heard.hear(event)
             write(describe(event))
     accounts, apps = sorted(heard.accounts), sorted(heard.apps)
     for first in range(0, len(accounts), _BATCH):
-        for account in await store.kept_accounts(connection, accounts[first : first + _BATCH]):
+        for account in await kept.accounts(connection, accounts[first : first + _BATCH]):
             write(history.of_account(account))
-    for app in await store.kept_apps(connection, apps):
+    for app in await kept.apps(connection, apps):
         write(history.of_app(app))
     if heard.keys:
-        write(history.of_keys(await store.kept_keys(connection)))
+        write(history.of_keys(await kept.api_keys(connection)))
 
 
 async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, closing_seconds: int) -> Document:
@@ -144,6 +147,8 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
         closing_at = closed + timedelta(seconds=closing_seconds) if closed else None
         await store.put_state(connection, account_id, state, closing_at, now)
     # Whose address was taken from him and given back: in the copy it is somebody else's, who could ask for a password.
+    # Links that ended with that would lead there again.
+    await store.drop_links(connection, sorted(unsure & heard.regained))
     for account_id in sorted(unsure & heard.regained):
         await store.put_state(connection, account_id, _CLOSED, None, now)
     await store.delete_apps(connection, sorted(heard.deleted_apps))
@@ -151,6 +156,8 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     await store.put_apps(connection, [*apps, *(KeptApp(each, False, ()) for each in sorted(heard.secrets - sure))])
     if heard.keys:
         await store.keep_keys(connection, keys)
+    if heard.emergency:
+        await store.revoke_keys(connection, now)
     await store.delete_grants(connection, [pair for pair, (_, given) in heard.grants.items() if not given])
     return {
         "events": heard.events,
@@ -163,6 +170,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
         "apps_to_look_at": sorted(heard.apps - sure),
         "projects_to_look_at": sorted(heard.changed_projects),
         "api_keys_dropped": heard.keys and not keys,
+        "keys_revoked": heard.emergency,
     }
 
 

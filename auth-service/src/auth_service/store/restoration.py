@@ -1,94 +1,17 @@
-"""SQL of a restored copy: what the installation it replaces knows, and taking away what was taken away since.
+"""SQL of a restored copy: taking away what was taken away since. `kept` reads what is known of that.
 
 On connections of `restoration` alone, which has the copy to itself: statements may take as long as they take.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from auth_service.store import audit
 from auth_service.store.audit import Event
+from auth_service.store.kept import KeptAccount, KeptApp
 from runtime.postgres import Connection
-
-_PAGE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class KeptAccount:
-    """What an account is now. `identifiers` are kind, normalized, value and when proven."""
-
-    id: UUID
-    role: str
-    state: str
-    closing_at: datetime | None
-    password_hash: str | None
-    identifiers: tuple[tuple[str, str, str, datetime | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeptApp:
-    """What an app is now."""
-
-    client_id: str
-    disabled: bool
-    secrets: tuple[UUID, ...]
-
-
-async def events(connection: Connection, since: int) -> AsyncIterator[Sequence[Event]]:
-    """Yield the events with an id above `since`, oldest first, some at a time. In a transaction, so that it is one."""
-    while True:
-        rows = await connection.fetch(
-            f"SELECT id, {audit.COLUMNS} FROM audit_events WHERE id > $1 ORDER BY id LIMIT $2",  # noqa: S608 constants
-            since,
-            _PAGE,
-        )
-        if not rows:
-            return
-        yield [Event(*row.values()) for row in rows]
-        since = rows[-1]["id"]
-
-
-async def kept_accounts(connection: Connection, ids: Sequence[UUID]) -> list[KeptAccount]:
-    """Return those of the accounts that there are."""
-    rows = await connection.fetch(
-        "SELECT a.id, a.role, a.state, a.closing_at, c.hash FROM accounts a "
-        "LEFT JOIN credentials c ON c.account_id = a.id AND c.kind = 'password' WHERE a.id = ANY($1)",
-        ids,
-    )
-    names = await connection.fetch(
-        "SELECT account_id, kind, normalized, value, verified_at FROM identifiers WHERE account_id = ANY($1)", ids
-    )
-    of: dict[UUID, list[tuple[str, str, str, datetime | None]]] = {}
-    for name in names:
-        of.setdefault(name["account_id"], []).append(tuple(name)[1:])
-    return [
-        KeptAccount(
-            id=row["id"],
-            role=row["role"],
-            state=row["state"],
-            closing_at=row["closing_at"],
-            password_hash=row["hash"],
-            identifiers=tuple(of.get(row["id"], ())),
-        )
-        for row in rows
-    ]
-
-
-async def kept_apps(connection: Connection, client_ids: Sequence[str]) -> list[KeptApp]:
-    """Return those of the apps that there are."""
-    rows = await connection.fetch(
-        "SELECT client_id, disabled, ARRAY(SELECT s.id FROM app_secrets s WHERE s.app_id = a.id) FROM apps a "
-        "WHERE client_id = ANY($1)",
-        client_ids,
-    )
-    return [KeptApp(row[0], row[1], tuple(row[2])) for row in rows]
-
-
-async def kept_keys(connection: Connection) -> list[UUID]:
-    """Return the ids of all API keys."""
-    return [row["id"] for row in await connection.fetch("SELECT id FROM api_keys")]
 
 
 async def known(connection: Connection, ids: Sequence[int]) -> Mapping[int, datetime]:
@@ -158,11 +81,26 @@ async def put_accounts(connection: Connection, kept: Sequence[KeptAccount], now:
         "SELECT project_id, $2, $3, $4, id, $5 FROM accounts WHERE id = $1 ON CONFLICT DO NOTHING",
         [(each.id, *name) for each in kept for name in each.identifiers],
     )
+    await drop_links(connection, ids)
+    await connection.executemany(
+        "INSERT INTO links (hash, purpose, account_id, data, created_at, expires_at) "
+        "SELECT $2, $3, id, $4, $5, $6 FROM accounts WHERE id = $1 ON CONFLICT DO NOTHING",
+        [
+            (each.id, link.hash, link.purpose, json.dumps(dict(link.data)), link.created_at, link.expires_at)
+            for each in kept
+            for link in each.links
+        ],
+    )
 
 
 async def drop_passwords(connection: Connection, ids: Sequence[UUID]) -> None:
     """Take accounts' passwords away."""
     await connection.execute("DELETE FROM credentials WHERE account_id = ANY($1) AND kind = 'password'", ids)
+
+
+async def drop_links(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Take away the mailed links of accounts."""
+    await connection.execute("DELETE FROM links WHERE account_id = ANY($1)", ids)
 
 
 async def drop_external(connection: Connection, ids: Sequence[UUID]) -> None:
@@ -214,6 +152,12 @@ async def put_apps(connection: Connection, kept: Sequence[KeptApp]) -> None:
 async def keep_keys(connection: Connection, ids: Sequence[UUID]) -> None:
     """Delete every API key but these."""
     await connection.execute("DELETE FROM api_keys WHERE id <> ALL($1)", ids)
+
+
+async def revoke_keys(connection: Connection, now: datetime) -> None:
+    """Revoke every token key and signing key; whoever serves the copy makes new ones."""
+    for table in ("keys", "signing_keys"):
+        await connection.execute(f"UPDATE {table} SET revoked_at = $1 WHERE revoked_at IS NULL", now)  # noqa: S608 constants
 
 
 async def delete_grants(connection: Connection, pairs: Sequence[tuple[UUID, str]]) -> None:

@@ -134,8 +134,8 @@ async def _source(auth: Connection, backup: Reader, wish: Wish) -> str | None:
         return None
     raise CommandFailed(
         "nothing here knows what happened after the backup was made: users deleted since then would be back, with what "
-        "was revoked, disabled or changed. Give the events since then with --deletions FILE (as `gatepost audit` tells "
-        "them), or accept that with --accept-missing-history",
+        "was revoked, disabled or changed. Give the events since then with --deletions FILE (as `gatepost audit "
+        "export` writes them), or accept that with --accept-missing-history",
         facts={"backup_of": backup.manifest["created_at"]},
     )
 

@@ -1,0 +1,85 @@
+"""What was taken away after a backup stays away in the copy: what no test of the whole restore comes by."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+from store.auth.engines import Engines
+
+from auth_service.audit import describe
+from auth_service.history import Document
+from auth_service.key_life import KeyState
+from auth_service.links import Links
+from auth_service.model import LinkPurpose
+from auth_service.restoration import catch_up, tell
+from auth_service.store.audit import Event
+from runtime.errors import Reason
+from runtime.postgres import Connection, Database
+
+THIEVES = {"email": "thief@example.com", "normalized": "thief@example.com"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def copy(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[Engines]:
+    """Yield an instance on a database of its own, whose keys and sessions may end."""
+    database = await Database.connect(postgres.create_database("auth_service"), max_size=5)
+    made = await Engines.open(database, valkey_url())
+    yield made
+    await made.close()
+    await database.close()
+
+
+def event(number: int, action: str, account_id: UUID | None = None) -> Document:
+    """Return the line of an event that the copy does not have."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return describe(Event(1000 + number, at, action, "success", "service:cli", account_id, "p", "", "", ""))
+
+
+async def settle(copy: Engines, *lines: Document) -> Document:
+    async with copy.database.transaction() as connection:
+        return await catch_up(connection, map(json.dumps, lines), copy.clock, 60)
+
+
+async def test_keys_revoked_after_the_backup_are_revoked_in_the_copy_which_makes_new_ones(copy: Engines) -> None:
+    before = await copy.keeper.list_all()
+    assert not (await settle(copy, event(1, "key.rotate")))["keys_revoked"]
+    assert (await settle(copy, event(2, "key.revoke_all")))["keys_revoked"]
+    await copy.keeper.load()
+    after = await copy.keeper.list_all()
+    assert [state for _, state in after.keys] == [KeyState.ACTIVE, *(KeyState.REVOKED for _ in before.keys)]
+    assert [state for _, state in after.signing_keys] == [KeyState.ACTIVE, *(KeyState.REVOKED for _ in before.keys)]
+    assert copy.ring.active_id == after.keys[0][0].id
+
+
+async def issue(connection: Connection, links: Links, account_id: UUID) -> str:
+    return await links.issue(connection, LinkPurpose.UNDO_EMAIL_CHANGE, account_id, THIEVES, 3600)
+
+
+@pytest.mark.parametrize("events_alone", [False, True])
+async def test_a_link_that_ended_after_the_backup_leads_nowhere_in_the_copy(
+    copy: Engines, refused: Callable[..., Any], *, events_alone: bool
+) -> None:
+    """It would give the account again to whoever had taken it."""
+    account = await copy.account((await copy.app())[0])
+    links = Links(copy.clock, "http://gatepost.example")
+    undone = event(1, "email.change_undo", account.id)
+    async with copy.database.transaction() as connection:
+        ended = await issue(connection, links, account.id)
+    told: list[Document] = []
+    async with copy.database.acquire() as connection:
+        replaced = connection.transaction()  # the installation that is replaced: the copy does not have what it did
+        await replaced.start()
+        await links.use(connection, ended)
+        lives = await issue(connection, links, account.id)
+        await copy.audit.record(connection, "email.change_undo", account=account)
+        await tell(connection, 0, told.append)
+        await replaced.rollback()
+    await settle(copy, undone, *(line for line in told if "kept" in line and not events_alone))
+    async with copy.database.acquire() as connection:
+        await refused(links.find(connection, ended), Reason.CHALLENGE_FAILED)
+        if not events_alone:
+            assert (await links.find(connection, lives)).data == THIEVES
