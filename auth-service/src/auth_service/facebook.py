@@ -63,8 +63,8 @@ class Facebook:
         try:
             async with self._http.get(self._url, params=query, allow_redirects=False) as response:
                 status = response.status
-                answer = json.loads(await response.content.read(_MAX_ANSWER_BYTES))
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+                answer = json.loads(await _read(response))
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
             raise GatepostError(Reason.UNAVAILABLE, _SILENT, retry_after_seconds=1) from None
         said = answer if isinstance(answer, dict) else {}
         if status == HTTPStatus.OK and isinstance(said.get("data"), dict):
@@ -74,3 +74,13 @@ class Facebook:
             return {}  # what was sent is no token at all
         get_logger().error("facebook refused", status=status, code=error.get("code") if isinstance(error, dict) else "")
         raise GatepostError(Reason.UNAVAILABLE, _SILENT, retry_after_seconds=1)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return an answer, in however many pieces it comes."""
+    read = bytearray()
+    async for piece in response.content.iter_any():
+        read += piece
+        if len(read) > _MAX_ANSWER_BYTES:
+            raise ValueError("an answer is shorter")
+    return bytes(read)
