@@ -1,6 +1,5 @@
 """gatepost.notify.v1.MessageService on top of `Outbox`."""
 
-from datetime import UTC
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -9,7 +8,7 @@ from gatepost.notify.v1 import messages_pb2 as pb
 from gatepost.notify.v1.messages_pb2_grpc import MessageServiceServicer
 from notify_service.model import Channel, Draft, Message, Status
 from notify_service.outbox import Outbox
-from notify_service.rpc.values import parse_uuid, timestamp
+from notify_service.rpc.values import parse_time, parse_uuid, timestamp
 from runtime.errors import invalid
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["MessageService"].full_name
@@ -48,7 +47,7 @@ class MessageRpc(MessageServiceServicer):
             language=request.language,
             data={name: request.data[name] for name in request.data},
             project=request.project,
-            expires_at=request.expire_time.ToDatetime(UTC) if request.HasField("expire_time") else None,
+            expires_at=parse_time("expire_time", request.expire_time) if request.HasField("expire_time") else None,
             brand=request.brand,
             accent_color=request.accent_color,
         )

@@ -119,11 +119,16 @@ def _is_about_token(answer: Answer) -> bool:
     fields = [
         violation.get("field")
         for detail in _details(error)
-        for violation in detail.get("fieldViolations") or ()
+        for violation in _listed(detail, "fieldViolations")
         if isinstance(violation, dict)
     ]
     return "message.token" in fields or "registration token" in str(error.get("message", "")).lower()
 
 
 def _details(error: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    return (detail for detail in error.get("details") or () if isinstance(detail, dict))
+    return (detail for detail in _listed(error, "details") if isinstance(detail, dict))
+
+
+def _listed(said: Mapping[str, Any], name: str) -> list[Any]:
+    found = said.get(name)
+    return found if isinstance(found, list) else []

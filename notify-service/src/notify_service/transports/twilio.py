@@ -64,7 +64,7 @@ class Twilio:
             return
         code = answer.body.get("code")
         number = f", error {code}" if isinstance(code, int) else ""
-        if code in _FINAL and answer.status < 500:  # noqa: PLR2004 HTTP's server errors
+        if number and code in _FINAL and answer.status < 500:  # noqa: PLR2004 HTTP's server errors
             raise RefusedError(f"Twilio refused the message ({answer.status}{number})")
         raise DeferredError(
             f"Twilio did not take the message ({answer.status}{number})", retry_after=answer.retry_after
