@@ -189,9 +189,13 @@ def test_a_line_that_is_no_event_is_refused_in_words(
 
 
 @fuzzed(40)
-@given(st.dictionaries(st.sampled_from(["user_id", "role", "identifiers", "client_id", "secrets", "ids"]), anything))
+@given(
+    st.dictionaries(
+        st.sampled_from(["user_id", "role", "identifiers", "client_id", "secrets", "ids", "disabled"]), anything
+    )
+)
 def test_a_line_of_what_is_kept_is_read_or_refused_in_words(document: dict[str, Any]) -> None:
-    for read in (history.account, history.app, history.keys):
+    for read in (history.account, history.app, history.keys, history.projects):
         try:
             read(document)
         except ValueError as refused:

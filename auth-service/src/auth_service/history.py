@@ -1,7 +1,7 @@
 """The lines that say what an installation did since a backup: written and read by `restoration`, which see. Pure.
 
 A line is a JSON object: an event as `gatepost audit` shows it, or, where it says `kept`, what became of an account, an
-app or the API keys. Whoever has lost the installation may have a file of events alone, written by whatever he has.
+app, the API keys or projects. Whoever has lost the installation may have a file of events alone.
 """
 
 import json
@@ -136,6 +136,21 @@ def keys(document: Document) -> list[UUID]:
     """
     with _read("none of the API keys"):
         return list(map(UUID, document["ids"]))
+
+
+def of_projects(disabled: Sequence[str]) -> Document:
+    """Return the line that says which projects are disabled, of those that were changed."""
+    return {"kept": "projects", "disabled": list(disabled)}
+
+
+def projects(document: Document) -> list[str]:
+    """Return the names of the projects that a line says are disabled.
+
+    Raises:
+        ValueError: It says nothing of them.
+    """
+    with _read("none of the projects"):
+        return list(map(_text, document["disabled"]))
 
 
 @contextmanager

@@ -117,6 +117,8 @@ async def tell(connection: Connection, since: int, write: Callable[[Document], N
         write(history.of_app(app))
     if heard.keys:
         write(history.of_keys(await kept.api_keys(connection)))
+    if heard.changed_projects:
+        write(history.of_projects(await kept.disabled_projects(connection, sorted(heard.changed_projects))))
 
 
 async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, closing_seconds: int) -> Document:
@@ -132,7 +134,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
         ValueError: A line is not what it should be.
     """
     now = clock.now()
-    heard, accounts, apps, keys = await _hear(connection, lines)
+    heard, accounts, apps, keys, disabled = await _hear(connection, lines)
     await store.number_events(connection)
     await audit.insert(connection, _restored(now))
     ended = await store.end_sessions(connection, now)
@@ -154,6 +156,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     await store.delete_apps(connection, sorted(heard.deleted_apps))
     sure = {each.client_id for each in apps}
     await store.put_apps(connection, [*apps, *(KeptApp(each, False, ()) for each in sorted(heard.secrets - sure))])
+    await store.disable_projects(connection, disabled)
     if heard.keys:
         await store.keep_keys(connection, keys)
     if heard.emergency:
@@ -176,9 +179,9 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
 
 async def _hear(
     connection: Connection, lines: Iterable[str]
-) -> tuple[Since, list[KeptAccount], list[KeptApp], list[UUID]]:
+) -> tuple[Since, list[KeptAccount], list[KeptApp], list[UUID], list[str]]:
     """Read the lines; append the events that the copy does not have, and take in what they mean."""
-    heard, accounts, apps, keys = Since(), list[KeptAccount](), list[KeptApp](), list[UUID]()
+    heard, accounts, apps, keys, disabled = Since(), list[KeptAccount](), list[KeptApp](), list[UUID](), list[str]()
     waiting: list[Event] = []
     for document in history.documents(lines):
         match document.get("kept"):
@@ -188,13 +191,15 @@ async def _hear(
                 apps.append(history.app(document))
             case "api_keys":
                 keys = history.keys(document)
+            case "projects":
+                disabled = history.projects(document)
             case _:
                 waiting.append(history.event(document))
         if len(waiting) == _BATCH:
             await _append(connection, waiting, heard)
             waiting = []
     await _append(connection, waiting, heard)
-    return heard, accounts, apps, keys
+    return heard, accounts, apps, keys, disabled
 
 
 async def _append(connection: Connection, events: list[Event], heard: Since) -> None:

@@ -83,3 +83,18 @@ async def test_a_link_that_ended_after_the_backup_leads_nowhere_in_the_copy(
         await refused(links.find(connection, ended), Reason.CHALLENGE_FAILED)
         if not events_alone:
             assert (await links.find(connection, lives)).data == THIEVES
+
+
+async def test_a_project_disabled_after_the_backup_is_disabled_in_the_copy(copy: Engines) -> None:
+    app, _ = await copy.app()
+    told: list[Document] = []
+    async with copy.database.acquire() as connection:
+        replaced = connection.transaction()
+        await replaced.start()
+        await connection.execute("UPDATE projects SET disabled = true WHERE id = $1", app.project.id)
+        await copy.audit.record(connection, "project.change", project=app.project.name)
+        await tell(connection, 0, told.append)
+        await replaced.rollback()
+    await settle(copy, *told)
+    async with copy.database.acquire() as connection:
+        assert await connection.fetchval("SELECT disabled FROM projects WHERE id = $1", app.project.id)

@@ -108,3 +108,9 @@ async def apps(connection: Connection, client_ids: Sequence[str]) -> list[KeptAp
 async def api_keys(connection: Connection) -> list[UUID]:
     """Return the ids of all API keys."""
     return [row["id"] for row in await connection.fetch("SELECT id FROM api_keys")]
+
+
+async def disabled_projects(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Return those of the projects that are disabled."""
+    rows = await connection.fetch("SELECT name FROM projects WHERE disabled AND name = ANY($1)", names)
+    return [row["name"] for row in rows]

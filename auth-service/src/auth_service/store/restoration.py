@@ -149,6 +149,11 @@ async def put_apps(connection: Connection, kept: Sequence[KeptApp]) -> None:
     )
 
 
+async def disable_projects(connection: Connection, names: Sequence[str]) -> None:
+    """Close projects."""
+    await connection.execute("UPDATE projects SET disabled = true WHERE name = ANY($1)", names)
+
+
 async def keep_keys(connection: Connection, ids: Sequence[UUID]) -> None:
     """Delete every API key but these."""
     await connection.execute("DELETE FROM api_keys WHERE id <> ALL($1)", ids)
