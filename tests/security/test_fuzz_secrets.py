@@ -110,11 +110,19 @@ async def test_no_other_text_is_the_handle_of_a_challenge(text: str, raw: bytes,
 @fuzzed(80)
 @given(hostile, st.binary(max_size=45), positions, st.characters(), st.sampled_from(["", "0", "٣", "²", "-1", "1e3"]))
 async def test_no_other_text_is_a_proof_of_work(text: str, raw: bytes, at: int, character: str, nonce: str) -> None:
-    body = (1).to_bytes(2, "big") + PROOFS._now().to_bytes(8, "big") + bytes([64]) + bytes(13)
-    challenge = (body + PROOFS._mac(body, "default")).hex()
-    for tried in (challenge, text, raw.hex(), raw.ljust(40, b"\1")[:40].hex(), changed(challenge, at, character)):
-        for found in (nonce, text, "1" * 17):
+    hard, easy = (_challenge(bits) for bits in (64, 0))
+    for tried in (hard, text, raw.hex(), raw.ljust(40, b"\1")[:40].hex(), changed(easy, at, character)):
+        for found in (nonce, text, "1" * 17, "1"):
             assert not await PROOFS._redeem("default", Proof(tried, found))
+    assert not await PROOFS._redeem("other", Proof(easy, "1"))
+    with pytest.raises(GatepostError) as kept:  # it is ours, so Valkey is asked whether it is new
+        await PROOFS._redeem("default", Proof(easy, "1"))
+    assert kept.value.reason is Reason.UNAVAILABLE
+
+
+def _challenge(bits: int) -> str:
+    body = (1).to_bytes(2, "big") + PROOFS._now().to_bytes(8, "big") + bytes([bits]) + bytes(13)
+    return (body + PROOFS._mac(body, "default")).hex()
 
 
 @fuzzed(80)
