@@ -81,7 +81,7 @@ def test_a_number_stands_for_something_or_is_refused(number: int) -> None:
 @fuzzed(80)
 @given(stamps)
 def test_a_time_of_a_message_is_one_or_refused(stamp: Timestamp) -> None:
-    of("since", lambda: operations._time(stamp))
+    of("since", lambda: operations._time("since", stamp))
     of("expire_time", lambda: notify.parse_time("expire_time", stamp))
 
 
@@ -90,7 +90,7 @@ def test_a_time_of_a_message_is_one_or_refused(stamp: Timestamp) -> None:
 def test_a_time_is_read_as_it_was_written(at: datetime) -> None:
     for stamp in (auth.timestamp(at), users._timestamp(at), notify.timestamp(at)):
         assert stamp is not None
-        assert notify.parse_time("at", stamp) == operations._time(stamp) == at
+        assert notify.parse_time("at", stamp) == operations._time("since", stamp) == at
         assert datetime.fromisoformat(written.microsecond(stamp)) == at
         assert datetime.fromisoformat(written.second(stamp)) == at.replace(microsecond=0, tzinfo=None)
 

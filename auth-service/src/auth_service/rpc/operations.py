@@ -125,8 +125,8 @@ class AuditRpc(AuditServiceServicer):
     ) -> AsyncIterator[pb.ExportEventsResponse]:
         """Export events, oldest first."""
         selection = Selection(
-            since=_time(request.since) if request.HasField("since") else None,
-            until=_time(request.until) if request.HasField("until") else None,
+            since=_time("since", request.since) if request.HasField("since") else None,
+            until=_time("until", request.until) if request.HasField("until") else None,
             action=request.action,
             project=request.project,
         )
@@ -153,8 +153,8 @@ def _signing_key(row: StoredSigningKey, state: KeyState) -> pb.SigningKey:
     )
 
 
-def _time(given: Timestamp) -> datetime:
+def _time(field: str, given: Timestamp) -> datetime:
     try:
         return given.ToDatetime(UTC)
     except (ValueError, OverflowError):
-        raise invalid("since", "A time must be one that there is.") from None
+        raise invalid(field, "A time must be one that there is.") from None
