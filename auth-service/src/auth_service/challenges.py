@@ -10,6 +10,7 @@ be answered.
 
 import json
 import secrets
+from asyncio import gather
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from auth_service.keys import KeyRing, digest
 from auth_service.limits import Limit, Limiter, of_address
 from auth_service.model import OpenChallenge, Purpose
+from auth_service.wrong_answers import WrongAnswers
 from runtime.clock import Clock
 from runtime.context import current
 from runtime.errors import GatepostError, Reason
@@ -29,7 +31,7 @@ _NONCE = slice(2, 19)
 _SUBJECT_BYTES = 16
 _ATTEMPT_BYTES = 16
 _CODE_SPAN = 900_000  # 100000 to 999999
-_WRONG = 2
+_WRONG, _LAST_WRONG = 2, 3
 
 _OPEN = Script("""
 redis.call('DEL', KEYS[1])
@@ -38,17 +40,17 @@ if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'key', ARGV[5], 'short', ARGV[
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1
 """)
-# 0: no such challenge or spent; 1: right; 2: wrong, with what is stored if that has ended it. The stored code is a
-# keyed hash: comparing it here leaks nothing. ARGV[4] names the attempt, so that a script run twice because its answer
-# was lost still is one claim. ARGV[5] names the hash that is compared: `code` is bound to the handle itself, `short` to
-# the hash of it, which is all we keep.
+# 0: no such challenge or spent; 1: right; 2: wrong; 3: wrong, which has ended it. The stored code is a keyed hash:
+# comparing it here leaks nothing. ARGV[4] names the attempt, so that a script run twice because its answer was lost
+# still is one claim. ARGV[5] names the hash that is compared: `code` is bound to the handle itself, `short` to the hash
+# of it, which is all we keep.
 _CLAIM = Script("""
 local v = redis.call('HMGET', KEYS[1], 'handle', ARGV[5], 'data', 'claimed')
 if not v[1] or v[1] ~= ARGV[1] or (v[4] and v[4] ~= ARGV[4]) then return {0} end
 if v[2] ~= ARGV[2] then
-  if redis.call('HINCRBY', KEYS[1], 'tries', 1) < tonumber(ARGV[3]) then return {2} end
+  if redis.call('HINCRBY', KEYS[1], 'tries', 1) < tonumber(ARGV[3]) then return {2, v[3]} end
   redis.call('DEL', KEYS[1])
-  return {2, v[3]}
+  return {3, v[3]}
 end
 redis.call('HSET', KEYS[1], 'claimed', ARGV[4])
 return {1, v[3]}
@@ -102,6 +104,7 @@ class Challenges:
         keys: For the keyed hash of codes and the mask of subjects.
         clock: For expiry times.
         limiter: Counts wrong answers over all challenges of a subject.
+        wrong_answers: Records them.
         max_tries: Wrong answers that end one challenge.
         failures: Wrong answers after which no more challenges are opened for a subject.
         per_address: Wrong answers from one client address, over all subjects, after which none is looked at.
@@ -113,6 +116,7 @@ class Challenges:
         keys: KeyRing,
         clock: Clock,
         limiter: Limiter,
+        wrong_answers: WrongAnswers,
         *,
         max_tries: int,
         failures: Limit,
@@ -122,6 +126,7 @@ class Challenges:
         self._keys = keys
         self._clock = clock
         self._limiter = limiter
+        self._wrong_answers = wrong_answers
         self._max_tries = max_tries
         self._failures = failures
         self._per_address = per_address
@@ -141,7 +146,7 @@ class Challenges:
         Args:
             purpose: What for.
             subject: Whom it is about (project and normalised address), whether or not there is an account.
-            data: Stored with it and returned by `claim`.
+            data: Stored with it and returned by `claim`; `wrong_answers` names what of it a wrong answer's event says.
             seconds: Its lifetime.
             decoy: There is nobody to answer it, so no code will.
             by_subject: It can be answered without the handle too, by whoever says whom it is about (`claim_of`).
@@ -221,13 +226,14 @@ class Challenges:
         status, *rest = await self._valkey.run(
             _CLAIM, key, handle_hash, code_hash, self._max_tries, attempt, field_name
         )
-        if status == _WRONG:
-            await self._limiter.count_failures((self._failures, key), (self._per_address, address))
-            if rest:
-                raise GuessedAtError(json.loads(rest[0]))
         if not rest:
             raise GatepostError(Reason.CHALLENGE_FAILED)
-        return Claim(json.loads(rest[0]), key, handle_hash)
+        data = json.loads(rest[0])
+        if status in (_WRONG, _LAST_WRONG):
+            counting = self._limiter.count_failures((self._failures, key), (self._per_address, address))
+            await gather(counting, self._wrong_answers.record(data))
+            raise GatepostError(Reason.CHALLENGE_FAILED) if status == _WRONG else GuessedAtError(data)
+        return Claim(data, key, handle_hash)
 
     async def release(self, claim: Claim) -> None:
         """Make a claimed challenge answerable again, because what it was claimed for could not be done."""

@@ -69,6 +69,7 @@ class EmailChange:
             "account_id": str(account.id),
             "session_id": str(session.id),
             "security_version": account.security_version,
+            "project": account.project,
             "email": email,
             "normalized": normalized,
         }

@@ -68,6 +68,7 @@ from auth_service.signing import SigningKeys
 from auth_service.token_forms import Lifetimes
 from auth_service.tokens import TokenCodec
 from auth_service.verification import Verification
+from auth_service.wrong_answers import WrongAnswers
 from gatepost.auth.v1 import (
     accounts_pb2_grpc,
     apps_pb2_grpc,
@@ -192,6 +193,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             ring,
             clock,
             limiter,
+            WrongAnswers(database, audit),
             max_tries=settings.challenge_tries,
             failures=Limit("code-failures", settings.code_failures_per_account, code_window),
             per_address=Limit("code-failures-address", settings.code_failures_per_address, code_window),

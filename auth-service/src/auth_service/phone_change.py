@@ -66,6 +66,7 @@ class PhoneChange:
             "account_id": str(account.id),
             "session_id": str(session.id),
             "security_version": account.security_version,
+            "project": account.project,
             "phone": number,
         }
         opened = await self._challenges.open(Purpose.PHONE_CHANGE, str(account.id), data, self._seconds)

@@ -84,6 +84,8 @@ class Recovery:
             "security_version": account.security_version if account else 0,
             "email": normalized,
             "min_length": entry.project.password_min_length,
+            "project": entry.project.name,
+            "client_id": entry.app.client_id if entry.app else "",
         }
         seconds = self._reset_seconds if entry.app else self._link_seconds
         opened = await self._challenges.open(

@@ -178,6 +178,8 @@ def challenge_data(
         "account_id": str(account_id),
         "app_id": str(entry.app.id) if entry.app else None,
         "project_id": str(entry.project.id),
+        "project": entry.project.name,
+        "client_id": entry.app.client_id if entry.app else "",
         "form": entry.form.value,
         "dialect": current().dialect,
         "pkce": {"challenge": proof.challenge, "method": proof.method} if proof else None,

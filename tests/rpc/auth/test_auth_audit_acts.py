@@ -12,16 +12,27 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from rpc.auth.deployment import PASSWORD, Client, Deployment, address
+from rpc.auth.deployment import PASSWORD, PURPOSES, Client, Deployment, address
 from rpc.auth.visitor import WEB, Door
 
-from gatepost.auth.v1 import accounts_pb2, apps_pb2, directory_pb2, grants_pb2, links_pb2, operations_pb2, tokens_pb2
+from gatepost.auth.v1 import (
+    accounts_pb2,
+    apps_pb2,
+    directory_pb2,
+    grants_pb2,
+    links_pb2,
+    operations_pb2,
+    sign_in_pb2,
+    tokens_pb2,
+)
 from gatepost.auth.v1.projects_pb2 import UpdateProjectRequest
 from runtime.context import CallContext, bound
 from runtime.errors import GatepostError
 
 ADDRESS = "203.0.113.9"
 NEW = "an entirely new password"
+WRONG_CODE = "000000"  # none that is mailed begins so
+WRONG_ANSWER = "challenge.answer challenge_failed"
 USER, PROJECT, APP = "user_id", "project", "client_id"
 ALL_SCOPES = ["user:authenticate", "user:read", "user:create", "user:edit", "user:delete"]
 
@@ -117,6 +128,56 @@ async def a_wrong_password(world: World) -> None:
 async def an_unknown_name(world: World) -> None:
     with world.acting(), suppress(GatepostError):
         await world.client.sign_in(address(), "not the password")
+
+
+async def answer_wrong(world: World, client: Client, result: sign_in_pb2.SignInResult) -> None:
+    request = sign_in_pb2.VerifyChallengeRequest(
+        purpose=PURPOSES[client.policy], handle=result.challenge.handle, code=WRONG_CODE
+    )
+    with world.acting(), suppress(GatepostError):
+        await world.deployment.sign_in.VerifyChallenge(request)
+
+
+@act(WRONG_ANSWER, actor="service", fields=(USER, PROJECT, APP))
+async def a_wrong_sign_in_code(world: World) -> None:
+    client = await world.deployment.client("otp")
+    email, _ = await client.person()
+    await answer_wrong(world, client, await client.sign_in(email, ""))
+
+
+@act(WRONG_ANSWER, actor="service", fields=(USER, PROJECT, APP))
+async def a_wrong_two_step_code(world: World) -> None:
+    client = await world.deployment.client("two-step")
+    email, _ = await client.person()
+    await answer_wrong(world, client, await client.sign_in(email))
+
+
+@act(WRONG_ANSWER, actor="service", fields=(PROJECT, APP))
+async def a_wrong_sign_in_code_for_nobody(world: World) -> None:
+    client = await world.deployment.client("otp")
+    await answer_wrong(world, client, await client.sign_in(address(), ""))
+
+
+@act(WRONG_ANSWER, actor="service", fields=(PROJECT, APP))
+async def a_wrong_sign_up_code(world: World) -> None:
+    client = await world.deployment.client("two-step")
+    await answer_wrong(world, client, await client.sign_up(address()))
+
+
+@act(*[WRONG_ANSWER] * 5, actor="service", fields=(USER, PROJECT, APP))
+async def a_wrong_reset_code_until_no_more_are_looked_at(world: World) -> None:
+    challenge = await world.client.start_reset(world.email)
+    for _ in range(6):
+        with world.acting(), suppress(GatepostError):
+            await world.client.complete_reset(challenge, WRONG_CODE, NEW)
+
+
+@act(WRONG_ANSWER, actor="service", fields=(PROJECT,))
+async def a_wrong_reset_code_for_an_unknown_address(world: World) -> None:
+    email = address()
+    await world.door.start_reset(email)
+    with world.acting(), suppress(GatepostError):
+        await world.door.complete_reset(NEW, project=world.client.project, email=email, code=WRONG_CODE)
 
 
 @act("session.create", actor="user", fields=(USER, PROJECT, APP))
@@ -301,6 +362,14 @@ async def changing_the_address(world: World) -> None:
         await world.deployment.accounts.CompleteEmailChange(request)
 
 
+@act(WRONG_ANSWER, actor="service", fields=(USER, PROJECT))
+async def a_wrong_code_for_another_address(world: World) -> None:
+    request = await move(world, address())
+    request.code = WRONG_CODE
+    with world.acting(), suppress(GatepostError):
+        await world.deployment.accounts.CompleteEmailChange(request)
+
+
 @act("email.change_undo", "password.reset_start", actor="", fields=(USER, PROJECT))
 async def undoing_a_change_of_address(world: World) -> None:
     await world.deployment.accounts.CompleteEmailChange(await move(world, address()))
@@ -339,6 +408,19 @@ async def changing_the_number(world: World) -> None:
     with world.acting():
         await world.deployment.accounts.CompletePhoneChange(
             accounts_pb2.CompletePhoneChangeRequest(access_token=world.token, phone=phone, handle=handle, code=code)
+        )
+
+
+@act(WRONG_ANSWER, actor="service", fields=(USER, PROJECT))
+async def a_wrong_code_for_another_number(world: World) -> None:
+    phone = "+4915112345673"
+    request = accounts_pb2.StartPhoneChangeRequest(access_token=world.token, phone=phone)
+    handle = (await world.deployment.accounts.StartPhoneChange(request)).handle
+    with world.acting(), suppress(GatepostError):
+        await world.deployment.accounts.CompletePhoneChange(
+            accounts_pb2.CompletePhoneChangeRequest(
+                access_token=world.token, phone=phone, handle=handle, code=WRONG_CODE
+            )
         )
 
 

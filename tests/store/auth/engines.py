@@ -44,6 +44,7 @@ from auth_service.signing import SigningKeys
 from auth_service.store import accounts
 from auth_service.token_forms import Lifetimes
 from auth_service.tokens import TokenCodec
+from auth_service.wrong_answers import WrongAnswers
 from gatepost.users.v1 import profiles_pb2
 from gatepost_cli.embedded import binaries
 from runtime.clock import ManualClock
@@ -115,7 +116,14 @@ class Engines:
         )
         self.limiter = Limiter(valkey)
         self.challenges = Challenges(
-            valkey, self.ring, clock, self.limiter, max_tries=5, failures=FAILURES, per_address=FAILURES_HERE
+            valkey,
+            self.ring,
+            clock,
+            self.limiter,
+            WrongAnswers(database, self.audit),
+            max_tries=5,
+            failures=FAILURES,
+            per_address=FAILURES_HERE,
         )
         self.codes = Codes(valkey, self.ring, 300)
         self.tokens = TokenCodec(self.ring)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -17,7 +17,7 @@ from runtime.errors import GatepostError, Reason
 from runtime.postgres import Database
 
 Refused = Callable[..., Any]
-DATA = {"account_id": "x"}
+DATA = {"account_id": str(UUID(int=7))}
 
 
 @pytest_asyncio.fixture(params=["single", "cluster"], loop_scope="session")
