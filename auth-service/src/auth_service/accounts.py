@@ -65,9 +65,8 @@ class Accounts:
         if username:
             identifiers.username(username)
         if password:
-            self._passwords.check_new(
-                password, home.password_min_length, (email, username, profile.first_name, profile.last_name)
-            )
+            own_data = (email, username, profile.first_name, profile.last_name)
+            self._passwords.check_new(password, home.password_min_length, own_data, home.names)
         new = NewAccount(
             id=account_id,
             project=home,

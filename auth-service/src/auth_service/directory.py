@@ -135,9 +135,8 @@ class Directory:
         _, normalized = identifiers.email(email)
         if username:
             identifiers.username(username)
-        self._passwords.check_new(
-            password, project.password_min_length, (email, username, profile.first_name, profile.last_name)
-        )
+        own_data = (email, username, profile.first_name, profile.last_name)
+        self._passwords.check_new(password, project.password_min_length, own_data, project.names)
         known = await self._known(holder, account_id)
         if known is not None:
             return known
@@ -181,7 +180,8 @@ class Directory:
         encoded = None
         if edit.password is not None:
             own_data = (account.email, edit.email or "", account.username, *edit.profile.values())
-            self._passwords.check_new(edit.password, holder.project.password_min_length, own_data)
+            project = holder.project
+            self._passwords.check_new(edit.password, project.password_min_length, own_data, project.names)
             encoded = await self._passwords.hash(edit.password)
         async with self._database.transaction() as connection:
             if encoded is not None or address is not None:

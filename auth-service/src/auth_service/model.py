@@ -105,6 +105,11 @@ class Project:
     user_apps: bool = True
     switches: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What it is called: words that no password here should consist of."""
+        return self.name, self.display_name
+
     def recipient(self, to: str) -> Recipient:
         """Return an address of somebody who has no account here yet, to post a notice to."""
         return Recipient(to, self.name, brand=self.display_name, accent_color=self.accent_color)

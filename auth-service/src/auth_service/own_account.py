@@ -148,7 +148,7 @@ class OwnAccount:
     async def _new_password(self, project: Project, account: Account, session: Session, changes: Changes) -> str:
         password = changes.password or ""
         own_data = (account.email, account.username, changes.username or "", *changes.profile.values())
-        self._passwords.check_new(password, project.password_min_length, own_data)
+        self._passwords.check_new(password, project.password_min_length, own_data, project.names)
         await self._reauthentication.require(session, account, changes.current_password)
         return await self._passwords.hash(password)
 

@@ -4,6 +4,7 @@ Beyond the queue the answer is OVERLOADED, never a stalled event loop. An unknow
 password (`burn`). The cost is stored in each hash and raised when its owner signs in.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import partial
@@ -19,6 +20,8 @@ MAX_LENGTH = 256
 _MIN_OWN_DATA_LENGTH = 5
 # As many as its list of common passwords has, and some patterns: whatever is on the list is refused.
 _COMMON_GUESSES = 50_000
+_PRODUCT = "gatepost"
+_SHORTEST_WORD = 3
 _ESTIMATED_LENGTH = 72  # the estimate costs more than linear time, and a longer common password is none
 
 
@@ -45,9 +48,11 @@ class Passwords:
         """
         self._pool.demand_room()
 
-    def check_new(self, password: str, min_length: int, own_data: Iterable[str] = ()) -> None:
+    def check_new(
+        self, password: str, min_length: int, own_data: Iterable[str] = (), context: Iterable[str] = ()
+    ) -> None:
         """Check a new password; arguments and errors as of the function `check_new`, which see. Not breached either."""
-        check_new(password, min_length, own_data)
+        check_new(password, min_length, own_data, context)
         if self._breached is not None and _normalise(password) in self._breached:
             raise _weak("The password has been published in a breach of another service.", min_length)
 
@@ -89,13 +94,14 @@ class Passwords:
         self._pool.close()
 
 
-def check_new(password: str, min_length: int, own_data: Iterable[str] = ()) -> None:
+def check_new(password: str, min_length: int, own_data: Iterable[str] = (), context: Iterable[str] = ()) -> None:
     """Check a new password (NIST SP 800-63B-4 section 3.1.1.2): length, not common, not the user's own data.
 
     Args:
         password: As typed; neither trimmed nor truncated.
         min_length: In characters.
         own_data: Address and names of the user.
+        context: Names of the project; a guesser tries their words first, and the product's name.
 
     Raises:
         GatepostError: WEAK_PASSWORD on `password`.
@@ -110,13 +116,21 @@ def check_new(password: str, min_length: int, own_data: Iterable[str] = ()) -> N
         for part in {datum.casefold(), datum.casefold().partition("@")[0]}:
             if len(part) >= _MIN_OWN_DATA_LENGTH and part in folded:
                 raise _weak("The password may not contain your name or address.", min_length)
-    if _is_common(text):
+    if _is_common(text, context):
         raise _weak("The password is too common.", min_length)
 
 
-def _is_common(text: str) -> bool:
+def _is_common(text: str, context: Iterable[str]) -> bool:
     """Say whether a guesser of common passwords and patterns is there within fifty thousand tries (zxcvbn)."""
-    return bool(zxcvbn(text[:_ESTIMATED_LENGTH]).guesses < _COMMON_GUESSES)
+    return bool(zxcvbn(text[:_ESTIMATED_LENGTH], _words(context)).guesses < _COMMON_GUESSES)
+
+
+def _words(names: Iterable[str]) -> list[str]:
+    """Return what a guesser tries before all else: names as people write them in one word, then their words."""
+    split = [re.findall(r"\w+", name.casefold()) for name in (_PRODUCT, *names)]
+    whole = [between.join(words) for between in ("", "-", "_", " ") for words in split]
+    found = dict.fromkeys([*whole, *(word for words in split for word in words)])
+    return [word for word in found if len(word) >= _SHORTEST_WORD]
 
 
 def _weak(description: str, min_length: int) -> GatepostError:

@@ -4,7 +4,9 @@ An address without account gets a challenge too, which cannot be answered.
 """
 
 from asyncio import CancelledError
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from auth_service import identifiers
@@ -84,6 +86,7 @@ class Recovery:
             "security_version": account.security_version if account else 0,
             "email": normalized,
             "min_length": entry.project.password_min_length,
+            "names": entry.project.names,
             "project": entry.project.name,
             "client_id": entry.app.client_id if entry.app else "",
         }
@@ -108,7 +111,7 @@ class Recovery:
         known by from now on: whoever is locked out by strangers would be so again before he has typed his new password.
         """
         data = await self._challenges.peek(Purpose.RESET, handle)
-        self._passwords.check_new(password, data["min_length"], (data["email"],))
+        self._check(password, data, data["email"])
         return await self._finish(await self._challenges.claim(Purpose.RESET, handle, code), password)
 
     async def complete_by_email(self, *, project: str, email: str, code: str, password: str) -> str:
@@ -128,8 +131,12 @@ class Recovery:
             return await self.complete(handle=handle, code=code, password=password)
         subject = subject_of(home.id, normalized)
         data = await self._challenges.peek_of(Purpose.RESET, subject)
-        self._passwords.check_new(password, data["min_length"], (data["email"],))
+        self._check(password, data, data["email"])
         return await self._finish(await self._challenges.claim_of(Purpose.RESET, subject, code), password)
+
+    def _check(self, password: str, data: Mapping[str, Any], own: str) -> None:
+        names = data.get("names", ())  # absent in those of the release before
+        self._passwords.check_new(password, data["min_length"], (own,), names)
 
     async def _mail(
         self, connection: Connection, entry: Entry, account: Account, opened: Opened, seconds: int, event: Event
@@ -169,7 +176,7 @@ class Recovery:
                 raise GatepostError(Reason.CHALLENGE_FAILED)
             if not await accounts.bump_security_version(connection, account_id, claim.data["security_version"], now):
                 raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since the code was mailed
-            self._passwords.check_new(password, claim.data["min_length"], (account.username,))
+            self._check(password, claim.data, account.username)
             await accounts.put_password(connection, account_id, encoded, now)
             if not account.email_verified:
                 # Whoever linked an identity did not prove the address; who reads its mail did.

@@ -236,7 +236,7 @@ class SignUp:
         profiles.check_new(newcomer.profile)
         if newcomer.password:
             own_data = (email, newcomer.username, newcomer.profile.first_name, newcomer.profile.last_name)
-            self._passwords.check_new(newcomer.password, project.password_min_length, own_data)
+            self._passwords.check_new(newcomer.password, project.password_min_length, own_data, project.names)
         return email
 
 

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from rpc.auth.deployment import PASSWORD, Client, Deployment, address, wrong
 
-from gatepost.auth.v1 import accounts_pb2, sign_in_pb2, tokens_pb2
+from gatepost.auth.v1 import accounts_pb2, projects_pb2, sign_in_pb2, tokens_pb2
 from gatepost.users.v1 import profiles_pb2
 from runtime.errors import GatepostError, Reason, Rule
 
@@ -169,6 +170,27 @@ async def test_a_weak_password_does_not_spend_the_reset(
     for _ in range(6):
         await refused(client.complete_reset(challenge, code, password), Reason.WEAK_PASSWORD)
     await client.complete_reset(challenge, code, NEW)
+
+
+async def test_the_projects_name_makes_no_password_wherever_one_is_chosen(
+    deployment: Deployment, refused: Refused
+) -> None:
+    client = await deployment.client()
+    await deployment.projects.UpdateProject(
+        projects_pb2.UpdateProjectRequest(name=client.project, display_name="Zanzibar Fair")
+    )
+    words = "ZanzibarFair99"
+    await refused(client.sign_up(address(), words), Reason.WEAK_PASSWORD)
+    email, person = await client.person()
+    await refused(update(deployment, person.tokens.access_token, password=words), Reason.WEAK_PASSWORD)
+    create = accounts_pb2.CreateAccountRequest(
+        user_id=str(uuid4()), project=client.project, email=address(), password=words
+    )
+    await refused(deployment.accounts.CreateAccount(create), Reason.WEAK_PASSWORD)
+    challenge, code = await reset_code(deployment, client, email)
+    await refused(client.complete_reset(challenge, code, words), Reason.WEAK_PASSWORD)
+    decoy = await client.start_reset(address())
+    await refused(client.complete_reset(decoy, code, words), Reason.WEAK_PASSWORD)
 
 
 async def test_a_password_with_the_user_name_does_not_spend_the_reset(deployment: Deployment, refused: Refused) -> None:

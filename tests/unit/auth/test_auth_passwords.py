@@ -23,9 +23,11 @@ def passwords() -> Iterator[Passwords]:
     made.close()
 
 
-def weakness(password: str, min_length: int = 8, own_data: tuple[str, ...] = ()) -> str | None:
+def weakness(
+    password: str, min_length: int = 8, own_data: tuple[str, ...] = (), context: tuple[str, ...] = ()
+) -> str | None:
     try:
-        check_new(password, min_length, own_data)
+        check_new(password, min_length, own_data, context)
     except GatepostError as error:
         assert error.reason is Reason.WEAK_PASSWORD  # noqa: PT017 a password may also be fine
         return error.message
@@ -123,6 +125,28 @@ def test_short_or_empty_own_data_does_not_count() -> None:
     assert weakness("kd93-Ann-xw!k2", own_data=("", "Ann", "ann@example.org")) is None
 
 
-@given(st.text(max_size=300))
-def test_no_text_breaks_the_check(password: str) -> None:
-    weakness(password, own_data=("someone@example.org",))
+@pytest.mark.parametrize(
+    "password",
+    [
+        "gatepost2024",
+        "G4tepost!1",
+        "zanzibar-fair-7",
+        "ZanzibarFair99",
+        "riafrabiznaz",
+        "kiosk2024",
+        "fair-zz81-kiosk1",
+    ],
+)
+def test_the_words_of_project_and_product_are_as_common_as_any(password: str) -> None:
+    context = ("fair-zz81-kiosk", "Zanzibar Fair")
+    assert weakness(password, context=context) == "The password is too common."
+
+
+@pytest.mark.parametrize("password", ["zanzibar harbour violin", "a gatepost at dawn in june"])
+def test_what_is_more_than_such_a_word_is_taken(password: str) -> None:
+    assert weakness(password, context=("fair-zz81-kiosk", "Zanzibar Fair")) is None
+
+
+@given(st.text(max_size=300), st.text(max_size=40))
+def test_no_text_breaks_the_check(password: str, name: str) -> None:
+    weakness(password, own_data=("someone@example.org",), context=(name,))
