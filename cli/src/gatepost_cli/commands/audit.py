@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -24,6 +24,7 @@ audit = typer.Typer(help="Read, export and verify the audit trail.", no_args_is_
 COLUMNS = ("time", "action", "outcome", "actor", "user_id", "project", "client_id", "address")
 PAGE = 100
 FOLLOW_SECONDS = 1.0
+COMMITTED = timedelta(seconds=20)  # twice what a request may take: its event has an id late, and is committed later
 
 
 @audit.callback()
@@ -131,28 +132,47 @@ def _time(name: str, given: str) -> Timestamp:
     return found
 
 
-async def _events(rpc: Rpc, user_id: str, limit: int, after: int = 0) -> list[AuditEvent]:
-    """Return the newest events with an id above `after`, newest first, at most `limit`."""
+async def _newest(rpc: Rpc, user_id: str) -> AsyncIterator[AuditEvent]:
+    """Yield events, newest first."""
+    request = ListEventsRequest(user_id=user_id, page_size=PAGE)
+    while page := (await rpc.audit.ListEvents(request)).events:
+        for event in page:
+            yield event
+        request.before_id = page[-1].id
+
+
+async def _events(rpc: Rpc, user_id: str, limit: int) -> list[AuditEvent]:
+    """Return the newest events, newest first, at most `limit`."""
     found: list[AuditEvent] = []
-    request = ListEventsRequest(user_id=user_id)
-    while len(found) < limit:
-        request.page_size = min(limit - len(found), PAGE)
-        page = (await rpc.audit.ListEvents(request)).events
-        newer = [event for event in page if event.id > after]
-        found += newer
-        if len(newer) < request.page_size:
+    async for event in _newest(rpc, user_id):
+        found.append(event)
+        if len(found) == limit:
             break
-        request.before_id = found[-1].id
     return found
 
 
 async def _follow(rpc: Rpc, user_id: str, limit: int) -> None:
-    last = 0
+    """Print the newest events, and from then on each that comes, once.
+
+    An event has its time and id before it is committed, so what is younger than others by no more than COMMITTED is
+    read again: there may be one more among them.
+    """
+    settled, told = 0, set[int]()
+    most: int | None = limit
     while True:
-        for event in reversed(await _events(rpc, user_id, limit, after=last)):
-            last = event.id
+        young: list[AuditEvent] = []
+        async for event in _newest(rpc, user_id):
+            if event.id <= settled:
+                break
+            young.append(event)
+            if len(young) >= (most or 0) and young[0].time.ToDatetime() - event.time.ToDatetime() > COMMITTED:
+                settled = event.id
+                break
+        fresh = [event for event in young if event.id not in told]
+        for event in reversed(fresh[:most]):
             fields = documents.event(event)
             console.output("  ".join(fields[name] for name in COLUMNS if fields[name]))
+        told, most = {event.id for event in young}, None
         await asyncio.sleep(FOLLOW_SECONDS)
 
 
