@@ -6,7 +6,6 @@ time for a head by its keep-alive alone, and that for taking an answer not at al
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ from gateway.addresses import Addresses
 from gateway.problem import details
 from gateway.render import response
 from runtime.logs import get_logger
+from runtime.loops import Loop
 
 OPEN = prometheus_client.Gauge("gatepost_connections", "Open connections of the public listener.")
 DROPPED = prometheus_client.Counter(
@@ -73,18 +73,16 @@ class Connections:
         self._addresses = addresses
         self._open: set[Connection] = set()
         self._by_client: Counter[str] = Counter()
-        self._watch: asyncio.Task[None] | None = None
+        pause = min(_MOST_SECONDS, bounds.head_seconds / _LOOKS, bounds.unread_seconds / _LOOKS)
+        self._watch = Loop("connections", pause, self._look)
 
     def start(self) -> None:
         """Begin to look."""
-        self._watch = asyncio.create_task(self._look_again_and_again())
+        self._watch.start()
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
+        await self._watch.stop()
 
     def enter(self, connection: "Connection", peer: str) -> bool:
         """Take a connection in, and say whether there is room for it."""
@@ -109,14 +107,11 @@ class Connections:
         if not self._by_client[connection.client]:
             del self._by_client[connection.client]
 
-    async def _look_again_and_again(self) -> None:
-        pause = min(_MOST_SECONDS, self.bounds.head_seconds / _LOOKS, self.bounds.unread_seconds / _LOOKS)
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(pause)
-            now, crowded = loop.time(), len(self._open) > _CROWDED * self.bounds.count
-            for connection in tuple(self._open):
-                connection.look(now, crowded=crowded)
+    async def _look(self) -> bool:
+        now, crowded = asyncio.get_running_loop().time(), len(self._open) > _CROWDED * self.bounds.count
+        for connection in tuple(self._open):
+            connection.look(now, crowded=crowded)
+        return False
 
 
 class Connection(web.RequestHandler):
