@@ -25,6 +25,7 @@ from auth_service.signing import SigningKeys
 from auth_service.store import accounts, apps
 from auth_service.tokens import Kind, TokenCodec
 from auth_service.verification import challenge_data
+from auth_service.wrong_answers import WrongAnswers
 from bench.ceilings.measure import ITERATIONS, MEMORY_KIB
 from bench.stack import OTP_PROJECT, PROJECT, Stack
 from gatepost_cli import secrets_file
@@ -68,8 +69,16 @@ class Seeder:
         self._codec = TokenCodec(keys)
         self._codes = Codes(valkey, keys, _CODE_SECONDS)
         failures = Limit("bench", 1_000_000_000, 60)
+        clock = SystemClock()
         self._challenges = Challenges(
-            valkey, keys, SystemClock(), Limiter(valkey), max_tries=5, failures=failures, per_address=failures
+            valkey,
+            keys,
+            clock,
+            Limiter(valkey),
+            WrongAnswers(auth, Audit(clock)),
+            max_tries=5,
+            failures=failures,
+            per_address=failures,
         )
         self.ids: dict[str, list[UUID]] = {}
 

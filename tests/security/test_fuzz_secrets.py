@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from auth_service.limits import Limit, Limiter
 from auth_service.model import Account, AccountState, Proof, Purpose
 from auth_service.passwords import check_new
 from auth_service.proof_of_work import ProofOfWork, Terms
+from auth_service.wrong_answers import WrongAnswers
 from gatepost.auth.v1.sign_in_pb2 import Challenge, ChallengePurpose
 from gateway.pages import account_step, apps_form, step
 from gateway.settings import GatewaySettings
@@ -40,7 +42,8 @@ CLOCK = ManualClock()
 NOWHERE = Valkey.connect("unix:///nowhere")  # what asks it has taken something for ours
 LIMITER = Limiter(NOWHERE)
 LIMIT = Limit("tests", 1, 1)
-CHALLENGES = Challenges(NOWHERE, RING, CLOCK, LIMITER, max_tries=5, failures=LIMIT, per_address=LIMIT)
+UNTOLD = cast("WrongAnswers", None)  # likewise
+CHALLENGES = Challenges(NOWHERE, RING, CLOCK, LIMITER, UNTOLD, max_tries=5, failures=LIMIT, per_address=LIMIT)
 PROOFS = ProofOfWork(NOWHERE, RING, CLOCK, LIMITER, Terms(1, 60, 16, 30, LIMIT))
 DEVICES = KnownDevices(RING)
 SERVICE_KEYS = ServiceKeys(["a key of the tests, of 32 characters", "another key of the tests, as long as it"])
