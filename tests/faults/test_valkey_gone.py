@@ -9,7 +9,7 @@ from faults.proxied_house import SLOW, House, dose
 
 NEED_IT = ("ihopr login", "ihopr signup", "shoop login", "shoop register")
 GO_ON = ("ihopr user", "ihopr refresh", "shoop user")
-REFUSED_SECONDS = 2.5
+REFUSED_SECONDS = 2.0
 HEALED_SECONDS = 5.0
 ANSWERED_SECONDS = 11.0  # what is slow is answered within the deadline of a request
 

@@ -15,7 +15,7 @@ from runtime.errors import AWAY, GatepostError
 
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
-_PATIENCE_SECONDS = 0.25
+_PATIENCE_SECONDS = 0.1
 
 
 class Recent(Generic[Key, Answer]):

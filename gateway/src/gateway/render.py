@@ -39,7 +39,7 @@ _BEFORE_THE_CORE = frozenset(
     {Reason.MALFORMED_REQUEST, Reason.MISSING_PARAMETER, Reason.INVALID_PARAMETER, Reason.METHOD_NOT_ALLOWED}
 )
 # Who has waited for these waits little longer for their wording, which may depend on what is away.
-_BRIEFLY_SECONDS = 0.25
+_BRIEFLY_SECONDS = 0.15
 _CLIENT_ID = re.compile(r"[0-9]{1,20}")
 _encode = msgspec.json.Encoder().encode
 

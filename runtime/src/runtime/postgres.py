@@ -32,6 +32,9 @@ LOST = (
 
 # As asyncpg begins and ends a transaction.
 _BEGIN, _COMMIT = "BEGIN", "COMMIT;"
+# A server that hangs is away, which people are to be told within two seconds, on a busy machine and with what a gateway
+# waits for besides; one that takes a second is still heard.
+_ANSWER_SECONDS = 1.25
 _WRITING = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|SHARE)\b", re.IGNORECASE)  # locking rows is writing, too
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"  # generic in its stubs only
@@ -57,8 +60,8 @@ class Database:
         dsn: str,
         *,
         max_size: int = 10,
-        acquire_timeout_seconds: float = 1.5,
-        command_timeout_seconds: float = 1.5,
+        acquire_timeout_seconds: float = _ANSWER_SECONDS,
+        command_timeout_seconds: float = _ANSWER_SECONDS,
         application_name: str = "gatepost",
     ) -> "Database":
         """Open the pool, waiting for a server that is not there yet."""

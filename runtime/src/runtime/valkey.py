@@ -26,7 +26,7 @@ from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
 
 _DEFAULT_SENTINEL_PORT = 26379
-_WHOLE = 2
+_WHOLE = 1.5
 _SPARE_CONNECTIONS = 2  # for `ready`, which does not queue
 _PIPELINES = 4  # under way at once; a command that has just missed one need not wait for its end
 _Command = tuple[str | bytes | int, ...]
@@ -60,7 +60,7 @@ class Valkey:
     Args:
         client: The redis-py client that fits.
         max_commands: Most commands under way; further ones wait.
-        timeout_seconds: For connecting and for each attempt; a command gets twice that, waiting and attempts included.
+        timeout_seconds: For connecting and for each attempt; a command gets half as much again, waiting included.
         together: Most commands of a pipeline; 1 means none. A Cluster has none: each of its nodes would need its own.
     """
 
@@ -142,19 +142,26 @@ class Valkey:
         try:
             async with asyncio.timeout(_WHOLE * self._timeout):
                 return await self._send(command)
-        except LOST as exc:
-            raise _unavailable(exc) from exc
-        except RuntimeError as exc:
-            if _RESET in str(exc):
+        except (*LOST, RuntimeError) as exc:
+            if _is_away(exc):
                 raise _unavailable(exc) from exc
             raise
 
     async def _alone(self, command: _Command) -> Any:
         async with self._room:
-            return await self._client.execute_command(*command)
+            asking = asyncio.ensure_future(self._client.execute_command(*command))
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to hear
+            try:
+                return await asyncio.shield(asking)
+            finally:
+                asking.cancel()  # not waited for: a client that is connecting does not always heed it
 
     async def _pipeline(self, commands: Sequence[_Command]) -> Sequence[Any]:
-        """Return each command's answer or error. What the connection met is everybody's: nothing is sent once more."""
+        """Return each command's answer or error. What the connection met is everybody's: nothing is sent once more.
+
+        Raises:
+            GatepostError: UNAVAILABLE when the server is away, which those who wait for their turn are told too.
+        """
         try:
             if len(commands) == 1:
                 return [await self._client.execute_command(*commands[0])]
@@ -163,6 +170,8 @@ class Valkey:
                 pipeline.execute_command(*command)
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError, RuntimeError) as exc:
+            if _is_away(exc):
+                raise _unavailable(exc) from exc
             return [exc] * len(commands)
         return answers
 
@@ -200,6 +209,10 @@ def _through_sentinel(url: str, options: dict[str, Any]) -> Redis:
         **options,
     )
     return master
+
+
+def _is_away(exc: BaseException) -> bool:
+    return isinstance(exc, LOST) or (isinstance(exc, RuntimeError) and _RESET in str(exc))
 
 
 def _unavailable(exc: BaseException) -> GatepostError:

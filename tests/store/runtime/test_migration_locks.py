@@ -16,7 +16,7 @@ import pytest
 
 from runtime.migrations import OUTSIDE, MigrationError, migrate, shipped
 
-# Services give a statement 1.5 s. A lock for a moment takes milliseconds; this machine is not alone.
+# Services give a statement 1.25 s. A lock for a moment takes milliseconds; this machine is not alone.
 LONGEST_SECONDS = 1.0
 ROWS_OF = {
     "auth_service": """

@@ -21,6 +21,7 @@ from runtime.migrations import MigrationError, migrate, open_migrated, shipped
 from runtime.postgres import Database
 
 PASSWORD = "a password of the tests"
+HUNG_SECONDS = 1.5  # two are promised to people, whose requests have further to go
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,8 @@ async def test_a_hung_server_is_unavailable_within_two_seconds_and_usable_after(
     try:
         calls = [one(database) for _ in range(4)] + [in_transaction(database) for _ in range(4)]
         seconds = await asyncio.gather(*(refused(call) for call in calls))
-        assert max(seconds) < 2
-        assert await refused(one(database)) < 2  # connections have been dropped: a new one does not come about
+        assert max(seconds) < HUNG_SECONDS
+        assert await refused(one(database)) < HUNG_SECONDS  # connections have been dropped: none comes about
     finally:
         signal_all(server, signal.SIGCONT)
     await until_usable(database, 5)
@@ -94,7 +95,7 @@ async def test_a_server_that_hangs_in_the_middle_of_a_transaction_does_not_hold_
             signal_all(server, signal.SIGSTOP)
 
     try:
-        assert await refused(hang()) < 2
+        assert await refused(hang()) < HUNG_SECONDS
     finally:
         signal_all(server, signal.SIGCONT)
     await until_usable(database, 5)

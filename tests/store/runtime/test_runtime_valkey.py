@@ -21,6 +21,7 @@ from runtime.valkey import Script, Valkey
 PASSWORD = "a password of the tests"
 COUNT = Script("return redis.call('INCR', KEYS[1])")
 Connect = Callable[..., Valkey]
+REFUSED_SECONDS = 1.9  # one and a half, or one for what goes together; the rest is for a busy machine
 SLOW = Script("local n = 0; for i = 1, 3000000 do n = n + i end; return n")
 
 
@@ -74,7 +75,7 @@ async def test_a_hung_server_is_unavailable_within_two_seconds_and_usable_after(
     server.process.send_signal(signal.SIGSTOP)
     try:
         seconds = await asyncio.gather(*(refused(valkey.run(COUNT, "n")) for _ in range(100)))
-        assert max(seconds) < 2.2
+        assert max(seconds) < REFUSED_SECONDS
         assert not await valkey.ready()
     finally:
         server.process.send_signal(signal.SIGCONT)
@@ -176,14 +177,14 @@ async def test_a_cluster_that_is_gone_is_unavailable_within_two_seconds(connect:
         valkey = connect(url)
         assert await valkey.run(COUNT, "n") == 1
         assert await asyncio.gather(*(valkey.run(COUNT, "n") for _ in range(200)))
-    assert await refused(valkey.run(COUNT, "n")) < 2.2
-    assert await refused(valkey.command("GET", "n")) < 2.2
+    assert await refused(valkey.run(COUNT, "n")) < REFUSED_SECONDS
+    assert await refused(valkey.command("GET", "n")) < REFUSED_SECONDS
     assert not await valkey.ready()
     await valkey.close()
 
 
 async def test_a_cluster_that_was_never_there_is_unavailable(connect: Connect, unused_tcp_port: int) -> None:
     valkey = connect(f"redis+cluster://127.0.0.1:{unused_tcp_port}")
-    assert await refused(valkey.run(COUNT, "n")) < 2.2
+    assert await refused(valkey.run(COUNT, "n")) < REFUSED_SECONDS
     assert not await valkey.ready()
     await valkey.close()
