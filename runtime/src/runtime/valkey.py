@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import ConstantBackoff
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ClusterError, NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException as NoClusterError
@@ -27,6 +27,7 @@ from runtime.logs import get_logger
 
 _DEFAULT_SENTINEL_PORT = 26379
 _WHOLE = 1.5
+_SENTINEL_SHARE = 0.2  # of a command's time that one Sentinel gets, so that there is some left when a few are away
 _SPARE_CONNECTIONS = 2  # for `ready`, which does not queue
 _PIPELINES = 4  # under way at once; a command that has just missed one need not wait for its end
 _Command = tuple[str | bytes | int, ...]
@@ -185,7 +186,7 @@ def _client(url: str, options: dict[str, Any]) -> "Redis | RedisCluster | None":
         case "redis+cluster" | "rediss+cluster":
             return RedisCluster.from_url(url.replace("+cluster", "", 1), **options)
         case "redis+sentinel" | "rediss+sentinel":
-            return _through_sentinel(url, options)
+            return _through_sentinel(url, options | {"retry": retry})
         case _:
             return None
 
@@ -199,9 +200,12 @@ def _through_sentinel(url: str, options: dict[str, Any]) -> Redis:
         name, _, port = host.partition(":")
         addresses.append((name, int(port or _DEFAULT_SENTINEL_PORT)))
     query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
-    sentinel = Sentinel(addresses, socket_timeout=options["socket_timeout"])  # type: ignore[no-untyped-call]
+    # They are asked one after the other. By itself the client would ask one that is away ten times before the next.
+    asking = {"socket_timeout": options["socket_timeout"] * _SENTINEL_SHARE, "retry": Retry(NoBackoff(), 0)}
+    sentinel = Sentinel(addresses, sentinel_kwargs=asking)  # type: ignore[no-untyped-call]
     master: Redis = sentinel.master_for(
         parts.path.strip("/"),
+        connection_pool_class=_SentinelPool,
         username=unquote(user) or None,
         password=unquote(password) or None,
         db=int(query.get("db", "0")),
@@ -209,6 +213,15 @@ def _through_sentinel(url: str, options: dict[str, Any]) -> Redis:
         **options,
     )
     return master
+
+
+class _SentinelPool(SentinelConnectionPool):
+    """Connections to whichever server is the primary, and those to the Sentinels that know it."""
+
+    async def aclose(self) -> None:
+        """Close all."""
+        await super().aclose()
+        await self.sentinel_manager.aclose()
 
 
 def _is_away(exc: BaseException) -> bool:
