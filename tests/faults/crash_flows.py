@@ -7,6 +7,7 @@ had happened, and the answer was lost. In the end it is done, and the person is 
 from typing import Protocol
 
 from dialects.ihopr_client import App
+from faults.crash_market import PushedSignIn, SignInByFacebook, SignUpByFacebook
 from faults.crash_own import (
     Deletion,
     LogOut,
@@ -22,7 +23,7 @@ from faults.crash_own import (
     SignUpByCode,
     SignUpInTwoSteps,
 )
-from faults.crash_pages import Close, Consent, Move, Phone, Picture, Register, Undo, Withdraw
+from faults.crash_pages import Close, Consent, Move, NewPicture, Phone, Picture, Register, Undo, Withdraw
 from faults.crash_world import World
 
 
@@ -66,5 +67,8 @@ FLOWS: tuple[type[Flow], ...] = (
     Consent,
     Withdraw,
     Picture,
+    NewPicture,
     Phone,
 )
+FLOWS_OUTSIDE: tuple[type[Flow], ...] = (Reset, NewPicture, Phone, PushedSignIn, SignUpByFacebook, SignInByFacebook)
+"""Those that reach what is outside, where there is something."""

@@ -177,6 +177,18 @@ class Picture(Withdraw):
         return bool(picture and self.link) and await world.is_there(self.link)
 
 
+class NewPicture(Picture):
+    """A picture for another, which is to be seen no more."""
+
+    async def start(self, world: World) -> None:
+        await super().start(world)
+        await self.go(world)
+        self.before, self.link = self.link, ""
+
+    async def done(self, world: World) -> bool:
+        return await super().done(world) and not await world.is_there(self.before)
+
+
 class Phone(Withdraw):
     """Another phone number."""
 

@@ -22,6 +22,11 @@ class Point:
     name: str
     time: int
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether something leaves the stack there, for none of its databases or services."""
+        return self.name.startswith("outside-")
+
 
 @dataclass(frozen=True, slots=True)
 class CrashPoints:

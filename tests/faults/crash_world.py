@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from aiohttp import ClientError, ClientSession
@@ -28,6 +28,9 @@ from gatepost.auth.v1.accounts_pb2 import (
 )
 from gatepost.users.v1.profiles_pb2 import GetProfileRequest, Profile
 from gatepost_cli.operate import Rpc
+
+if TYPE_CHECKING:
+    from faults.crash_outside import Outside
 
 ANSWER_SECONDS = 30
 MAIL_SECONDS = 20  # a letter that was being handed over by who died waits for its lease
@@ -57,12 +60,14 @@ class World:
         rpc: Its services, for an operator.
         vorgid: Calls it as an app that asks for consent.
         apps: By policy.
+        outside: What is beyond the stack, if its messages go there.
     """
 
     client: Client
     rpc: Rpc
     vorgid: Vorgid
     apps: dict[str, App]
+    outside: "Outside | None" = None
 
     @property
     def site(self) -> Site:
@@ -93,12 +98,12 @@ class World:
 
     async def with_scope(self, path: str, token: str, **body: Any) -> Any:
         """Insist on an answer of VorgID."""
-        answer = await self.insist(lambda: _judged(self.vorgid.call("POST", path, token, json=body)))
+        answer = await self.insist(lambda: judged(self.vorgid.call("POST", path, token, json=body)))
         return answer["data"]
 
     async def tokens(self, code: str) -> Any:
         """Insist on what VorgID gives for a code."""
-        return await self.insist(lambda: _judged(self.vorgid.exchange(code)))
+        return await self.insist(lambda: judged(self.vorgid.exchange(code)))
 
     async def is_there(self, url: str) -> bool:
         """Insist on an answer of an address; say whether it is 200."""
@@ -106,9 +111,10 @@ class World:
 
     async def letters(self, to: str) -> list[dict[str, Any]]:
         """Insist on the messages to an address or number, newest first."""
+        before = [] if self.outside is None else self.outside.came(to)
         found = json.loads((await self._fetched(f"{self.client.url}/outbox/messages", to=to))[1])
         letters: list[dict[str, Any]] = found["messages"]
-        return letters
+        return letters if self.outside is None else self.outside.arrived(to, before, letters)
 
     async def _fetched(self, url: str, **query: str) -> tuple[int, bytes]:
         async def ask() -> Said:
@@ -177,7 +183,8 @@ class World:
         return profile
 
 
-async def _judged(asking: Awaitable[Answer]) -> Said:
+async def judged(asking: Awaitable[Answer]) -> Said:
+    """Await what a dialect answers that says by its status whether it refuses."""
     try:
         answer = await asking
     except (ClientError, TimeoutError):
@@ -187,10 +194,14 @@ async def _judged(asking: Awaitable[Answer]) -> Said:
     return Said(Outcome.OK if answer.status == _OK else Outcome.REFUSED, body=answer.body, status=answer.status)
 
 
-def open_world(stack: GatepostStack, session: ClientSession, rpc: Rpc) -> World:
-    """Make what flows need."""
-    make_app = app_maker(stack)
-    apps = {policy: make_app(policy) for policy in ("otp", "two-step")}
-    apps["none"] = make_app("none", "--role", "user", "--role", "editor", "--self-assignable-role", "editor")
+def open_world(stack: GatepostStack, session: ClientSession, rpc: Rpc, outside: "Outside | None" = None) -> World:
+    """Make what flows need: a project for each policy, or one for what goes out."""
     site = site_maker(stack, session)(EDIT_PERSONAL, EDIT_PHONE)
-    return World(Client(session, stack.url, apps["none"]), rpc, Vorgid(site, session, stack.url), apps)
+    if outside is None:
+        make_app = app_maker(stack)
+        apps = {policy: make_app(policy) for policy in ("otp", "two-step")}
+        apps["none"] = make_app("none", "--role", "user", "--role", "editor", "--self-assignable-role", "editor")
+    else:
+        apps = {"none": site.app}
+        stack.cli("project", "update", site.app.project, "--status-mode", "shoop=strict")
+    return World(Client(session, stack.url, apps["none"]), rpc, Vorgid(site, session, stack.url), apps, outside)

@@ -2,9 +2,9 @@
 
 Python imports this before anything else of the fork server, whose forks become the services; nothing of it is in what
 is shipped. A point is the moment before or after every commit, Valkey command, call of another service, hand-over of a
-message and write of a picture's file, named after it and the work it is for. While `trace` exists in the folder, every
-point that is passed is appended to it; a file named after a service says at which point, passed how often, that one is
-to die as by `kill -9`. See `crash_points` for the other side.
+message, write of a picture's file and request to whatever is outside, named after it and the work it is for. While
+`trace` exists in the folder, every point that is passed is appended to it; a file named after a service says at which
+point, passed how often, that one is to die as by `kill -9`. See `crash_points` for the other side.
 """
 
 import os
@@ -14,11 +14,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 _SUPERVISOR, _FORK_SERVER = "gatepost_cli.supervisor", "gatepost_cli.supervisor.fork_server"
 _SERVICES = {"AUTH": "auth-service", "USERS": "user-service", "NOTIFY": "notify-service", "GATEWAY": "gateway"}
+# What is outside, if it is configured: setting, module, class, method, and what its points are called.
+_OUTSIDE = (
+    ("SMTP_HOST", "notify_service.transports.smtp", "SmtpTransport", "deliver", "mail"),
+    ("SMS_BASE_URL", "notify_service.transports.sms", "SmsTransport", "deliver", "text"),
+    ("FCM_BASE_URL", "notify_service.transports.fcm", "FcmService", "push", "push"),
+    ("USERS_MEDIA_S3_BUCKET", "user_service.media.s3", "S3Media", "put", "object"),
+    ("USERS_MEDIA_S3_BUCKET", "user_service.media.s3", "S3Media", "delete", "no-object"),
+    ("FACEBOOK_APP_ID", "auth_service.facebook", "Facebook", "inspect", "facebook"),
+)
 
 
 class _Points:
@@ -96,6 +106,13 @@ def _install(folder: Path) -> None:
     points.around(OutboxTransport, "deliver", lambda *_: "hand-over")
     points.around(FolderMedia, "put", lambda *_: "file")
     points.around(FolderMedia, "delete", lambda *_: "no-file")
+    for setting, module, holder, method, what in _OUTSIDE:
+        if os.environ.get(f"GATEPOST_{setting}"):
+            points.around(getattr(import_module(module), holder), method, _always(f"outside-{what}"))
+
+
+def _always(what: str) -> Callable[..., str]:
+    return lambda *_: what
 
 
 def _called(_self: Any, _continuation: Any, details: Any, *_: Any) -> str:
