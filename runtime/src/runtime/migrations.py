@@ -1,7 +1,8 @@
 """Forward-only migrations: numbered SQL files in each service's `migrations` folder, applied once, in order.
 
 Safe when several instances start at once (advisory lock), refused when an applied file was edited (checksum), and
-impatient with locks (lock_timeout), so that a busy table delays the migration and not the users.
+impatient with locks (lock_timeout), so that a busy table delays the migration and not the users. How long a statement
+works is not bounded: an index on a large table takes its time, and cut off at each start it would never be there.
 
 Each is a transaction, but for a file whose first line is `-- Outside a transaction.`: its statements run one by one, as
 CREATE INDEX CONCURRENTLY wants it. Cut off, it is run again from its beginning, so it begins by dropping what it makes.
