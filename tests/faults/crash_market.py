@@ -47,10 +47,13 @@ class PushedSignIn(_AtMarket):
         await self.post(world, "auth/login", email=self.email, password=PASSWORD)
 
     async def done(self, world: World) -> bool:
-        """Wait for what the device is told: once, or again under the same tag, which replaces the first."""
+        """Look at what the device was told: it is one thing, if twice then under the tag that replaces the first."""
+        account = await world.account(self.app(world), self.email)
+        assert account is not None
         async with asyncio.timeout(MAIL_SECONDS):
             while self.device not in beyond(world).fcm.devices:  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.05)
+        await world.settled(account.user_id)
         pushes = [each for each in beyond(world).fcm.pushes if each["token"] == self.device]
         return len({each["android"]["notification"]["tag"] for each in pushes}) == 1
 

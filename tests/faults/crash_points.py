@@ -1,5 +1,7 @@
 """Which points a flow passes, and a service that dies at one of them. Its own side is `crashing/sitecustomize`."""
 
+import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass
 from itertools import count
@@ -65,6 +67,12 @@ class CrashPoints:
         part = order.with_suffix(".part")
         part.write_text(f"{next(_orders)}\t{point.name}\t{point.time}", encoding="utf-8")
         part.rename(order)
+
+    async def reached(self, point: Point, seconds: float) -> None:
+        """Wait for so long until the service has died: what a flow sets off comes after its answer."""
+        until = time.monotonic() + seconds
+        while (self.folder / point.service).exists() and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     def disarm(self, point: Point) -> bool:
         """Let nobody die any more; say whether somebody did."""

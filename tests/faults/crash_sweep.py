@@ -138,6 +138,7 @@ async def survived(world: World, points: CrashPoints, flow: Flow, point: Point) 
                 await asyncio.sleep(PAUSE_SECONDS)
         else:
             raise AssertionError("it cannot be completed")
+        await points.reached(point, 2 * PAUSE_SECONDS)
     finally:
         died = points.disarm(point)
     assert await flow.done(world), "what was acknowledged is not so"
@@ -149,6 +150,8 @@ async def survived(world: World, points: CrashPoints, flow: Flow, point: Point) 
 async def assert_whole(world: World, flow: Flow) -> None:
     """Look for an account without its profile, and for letters that came twice."""
     assert (await world.profile(flow.app(world), flow.email)).first_name == FIRST_NAME
+    if world.outside is not None:
+        await world.settled(flow.email)
     # Who sets the same password again, not having been answered, is told again.
     mails = [each for each in await world.letters(flow.email) if each["template"] != "password_changed"]
     letters = Counter((each["template"], each["text"]) for each in mails)

@@ -111,10 +111,21 @@ class World:
 
     async def letters(self, to: str) -> list[dict[str, Any]]:
         """Insist on the messages to an address or number, newest first."""
-        before = [] if self.outside is None else self.outside.came(to)
-        found = json.loads((await self._fetched(f"{self.client.url}/outbox/messages", to=to))[1])
-        letters: list[dict[str, Any]] = found["messages"]
-        return letters if self.outside is None else self.outside.arrived(to, before, letters)
+        if self.outside is None:
+            return await self._listed(to)
+        before = self.outside.came(to)
+        return self.outside.arrived(to, before, await self._listed(to))
+
+    async def settled(self, to: str) -> None:
+        """Wait until nothing to an address, number or account is to be handed over any more, or once more."""
+        async with asyncio.timeout(MAIL_SECONDS):
+            while any(each["status"] == "pending" for each in await self._listed(to)):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    async def _listed(self, to: str) -> list[dict[str, Any]]:
+        listed = json.loads((await self._fetched(f"{self.client.url}/outbox/messages", to=to))[1])
+        messages: list[dict[str, Any]] = listed["messages"]
+        return messages
 
     async def _fetched(self, url: str, **query: str) -> tuple[int, bytes]:
         async def ask() -> Said:

@@ -60,14 +60,14 @@ async def connected(
 async def test_every_flow_survives_a_crash_at_any_point(
     closed: tuple[World, CrashPoints], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    judge(await sweep(*closed, FLOWS, title="Crash points", seconds=15, few=7), capsys)
+    judge(await sweep(*closed, FLOWS, title="Crash points", seconds=12, few=6), capsys)
 
 
 async def test_what_goes_out_survives_a_crash_at_its_door(
     connected: tuple[World, CrashPoints], capsys: pytest.CaptureFixture[str]
 ) -> None:
     title = "Crash points at doors"
-    judge(await sweep(*connected, FLOWS_OUTSIDE, title=title, seconds=7, few=4, doors=True), capsys)
+    judge(await sweep(*connected, FLOWS_OUTSIDE, title=title, seconds=5, few=3, doors=True), capsys)
 
 
 def judge(found: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
