@@ -8,6 +8,7 @@ counts from then. One without is closed-loop: each connection sends the next req
 import asyncio
 import json
 import sys
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -100,7 +101,7 @@ class _Sender:
         self.outcome = Outcome()
         self._requests = cycle([request.encode() for request in stream.requests])
         self._all: list[_Connection] = []
-        self._free: list[_Connection] = []
+        self._free: deque[_Connection] = deque()  # who has been idle for longest is next, so that none looks forgotten
         self._until = 0.0
 
     async def open(self, host: str, port: int) -> None:
@@ -108,7 +109,7 @@ class _Sender:
         for _ in range(self.stream.connections):
             _, connection = await loop.create_connection(lambda: _Connection(self), host, port)
             self._all.append(connection)
-        self._free = list(self._all)
+        self._free.extend(self._all)
 
     async def run(self, seconds: float) -> None:
         began = monotonic()
@@ -152,7 +153,7 @@ class _Sender:
 
     def _send(self, due: float) -> None:
         if self._free:
-            self._free.pop().send(next(self._requests), due)
+            self._free.popleft().send(next(self._requests), due)
         else:
             self.outcome.unsent += 1
 
