@@ -95,6 +95,8 @@ class Pages:
             return LOST
         start = time.monotonic()
         said = await self._send(held, "/account/email/code", code=code)
+        if said.ok and "done=email" not in said.body.headers["Location"]:  # another of his changes was before this one
+            said = Said(Outcome.REFUSED, Reason.OTHER, said.body, said.status)
         if said.outcome is not Outcome.REFUSED:
             person.emails.append(email)
         return person.note(
