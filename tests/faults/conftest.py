@@ -31,7 +31,14 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def guests(house: House) -> AsyncIterator[Guests]:
-    """Yield people who are signed in there."""
+async def arrived(house: House) -> AsyncIterator[Guests]:
+    """Yield apps there, with nobody in them."""
     async with ClientSession(timeout=ClientTimeout(30)) as session:
         yield await arrive(house, session)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guests(arrived: Guests) -> Guests:
+    """Return people who are signed in there, whatever became of those of the test before."""
+    await arrived.sign_in()
+    return arrived

@@ -142,7 +142,7 @@ class Guests:
 
 
 async def arrive(house: House, session: ClientSession) -> Guests:
-    """Make the apps and the people."""
+    """Make the apps; `sign_in` makes the people."""
     given = {"service_keys": "a-service-key-of-the-tests-alone-42-characters", "coalescing": False}
     services = connect_services(
         GatewaySettings.model_validate(given | {f"{word}_target": target for word, target in house.targets.items()})
@@ -162,7 +162,7 @@ async def arrive(house: House, session: ClientSession) -> Guests:
 
         market = await project(SignInPolicy.SIGN_IN_POLICY_NONE)
         await services._projects.UpdateProject(UpdateProjectRequest(name=market, status_modes={"shoop": "strict"}))
-        guests = Guests(
+        return Guests(
             house,
             session,
             await app(SignInPolicy.SIGN_IN_POLICY_NONE),
@@ -171,5 +171,3 @@ async def arrive(house: House, session: ClientSession) -> Guests:
         )
     finally:
         await services.close()
-    await guests.sign_in()
-    return guests
