@@ -12,6 +12,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from conftest import GatepostStack
 from dialects.ihopr_client import Ihopr, app_maker
+from free_ports import free_ports
 
 from gatepost_cli import ports, probes
 
@@ -36,7 +37,7 @@ async def ready(metrics: str) -> None:
 @pytest.fixture(scope="module")
 def environments(postgres: Any, valkey_url: Callable[[], str]) -> dict[str, dict[str, str]]:
     """Return each service's environment."""
-    free = iter(ports.free(8))
+    free = iter(free_ports(8))
     listen = {word: f"{ports.LOOPBACK}:{next(free)}" for word in MODULES}
     target = {f"GATEPOST_{word.upper()}_TARGET": f"ipv4:{listen[word]}" for word in ("auth", "users", "notify")}
     environments = {

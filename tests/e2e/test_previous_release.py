@@ -21,8 +21,8 @@ import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from conftest import SERVICE_KEY, STACK_SETTINGS, GatepostStack, inherited_environment
 from dialects.ihopr_client import App, Ihopr, app_maker
+from free_ports import free_ports
 
-from gatepost_cli.ports import free
 from runtime.migrations import migrate
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +115,7 @@ class Rollout:
 
     async def start(self, word: str, which: str) -> None:
         """Start an instance, wait until it is ready, and let it have what comes from now on."""
-        port, metrics = free(2)
+        port, metrics = free_ports(2)
         environment = self.environment | {
             "PYTHONPATH": self.release[which],
             f"GATEPOST_{word.upper()}_LISTEN": f"127.0.0.1:{port}",

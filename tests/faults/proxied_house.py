@@ -28,9 +28,10 @@ from faults.fault_proxy import (
     drip,
     latency,
 )
+from free_ports import free_ports
 from store.notify.mail_server import MailServer
 
-from gatepost_cli import ports, probes
+from gatepost_cli import probes
 from gatepost_cli.embedded import postgres as embedded_postgres
 from gatepost_cli.embedded import valkey as embedded_valkey
 from gatepost_cli.embedded.server import Server
@@ -89,7 +90,7 @@ class House:
         self._servers: dict[str, Server] = {}
         self._processes: dict[str, Process] = {}
         self._ending = AsyncExitStack()
-        free = ports.free(2 * len(MODULES))
+        free = free_ports(2 * len(MODULES))
         self._listen = {word: f"{LOOPBACK}:{free.pop()}" for word in MODULES}
         self._metrics = {word: f"{LOOPBACK}:{free.pop()}" for word in MODULES}
         self.url = f"http://{self._listen['gateway']}"

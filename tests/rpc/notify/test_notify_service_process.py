@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from free_ports import free_port
 from google.protobuf.struct_pb2 import Struct
 from store.notify.fcm_server import FcmServer
 from store.notify.mail_server import PASSWORD, USERNAME, MailServer, make_certificate
@@ -36,13 +36,6 @@ CODE = "731946"
 RECIPIENT = "someone.in.particular"
 PHONE = "+4915112345678"
 DEVICE_TOKEN = "a-device-token-nobody-else-has"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def settings(dsn: str, **more: str) -> dict[str, str]:

@@ -11,13 +11,13 @@ from typing import Any, Self
 import grpc
 import jwt
 import pytest
+from free_ports import free_port
 from google.protobuf.wrappers_pb2 import StringValue
 from prometheus_client import REGISTRY
 from rpc.runtime.echo import KEY, METHOD, EchoRpc, connect, refusal, say, serve, until
 
 from gatepost.runtime.v1 import calls_pb2 as pb
 from gatepost.runtime.v1.calls_pb2_grpc import CallServiceStub
-from gatepost_cli.ports import free
 from runtime import dispatch
 from runtime.credentials import ServiceKeys
 from runtime.errors import GatepostError, Reason
@@ -253,7 +253,7 @@ async def test_a_server_that_stops_under_constant_flow_loses_nothing_when_there_
 
 async def test_the_first_calls_of_a_channel_find_the_server_that_is_there(tmp_path: Path) -> None:
     async with running("127.0.0.1:0") as (server, _):
-        nobody = f"127.0.0.1:{free(1)[0]}"
+        nobody = f"127.0.0.1:{free_port()}"
         for target in (f"ipv4:{nobody},127.0.0.1:{server.port}", f"ipv4:127.0.0.1:{server.port},{nobody}"):
             async with connect(target, coalescing=True) as channel:
                 assert await asyncio.gather(*(say(channel, "hello") for _ in range(3))) == ["hello"] * 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import aiohttp
+from free_ports import free_port
 
 from gatepost.users.v1 import profiles_pb2 as pb
 from gatepost.users.v1.profiles_pb2_grpc import ProfileServiceStub
@@ -23,13 +23,6 @@ if TYPE_CHECKING:  # the stubs' name for what ProfileServiceStub makes of an asy
 
 KEY = "a-service-key-made-for-this-process-alone"
 START_SECONDS = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 async def launch(**environment: str) -> asyncio.subprocess.Process:

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 import redis
+from free_ports import free_port
 
 from auth_service.addresses import Addresses
 from auth_service.admission import Admission
@@ -250,12 +250,12 @@ class Engines:
 def cluster_of_one(folder: Path) -> Iterator[str]:
     """Run a Valkey in cluster mode that holds all slots; yield its URL."""
     folder.mkdir(exist_ok=True)
-    port = _free_port()
+    port = free_port()
     settings = {
         "port": port,
         "bind": "127.0.0.1",
         "cluster-enabled": "yes",
-        "cluster-port": _free_port(),
+        "cluster-port": free_port(),
         "dir": folder,
         "save": "",
         "appendonly": "no",
@@ -273,11 +273,6 @@ def cluster_of_one(folder: Path) -> Iterator[str]:
         process.kill()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _until(check: Any) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from free_ports import free_port, free_ports
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gatepost_cli import ports
 from gatepost_cli.embedded import binaries
 from runtime.errors import GatepostError, Reason
 from runtime.valkey import Script, Valkey
@@ -42,7 +42,7 @@ class Group:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def group(tmp_path: Path) -> AsyncIterator[Group]:
-    primary_port, replica_port, sentinel_port = ports.free(3)
+    primary_port, replica_port, sentinel_port = free_ports(3)
     server = ["save ''", f"requirepass '{PASSWORD}'", f"masterauth '{PASSWORD}'"]
     watch = [
         f"sentinel monitor gatepost 127.0.0.1 {primary_port} 1",
@@ -121,7 +121,7 @@ async def test_work_goes_on_with_the_replica_when_the_primary_is_gone(group: Gro
 
 async def test_sentinels_that_are_away_keep_nobody_from_asking_the_next(group: Group) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        valkey = Valkey.connect(group.url(ports.free(1)[0], silent.getsockname()[1]), together=100)
+        valkey = Valkey.connect(group.url(free_port(), silent.getsockname()[1]), together=100)
         started = time.monotonic()
         assert await valkey.run(COUNT, "n") == 1
         assert time.monotonic() - started < 1

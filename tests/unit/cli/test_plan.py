@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from gatepost_cli.ports import Ports
 from gatepost_cli.supervisor.plan import Plan, Wanted, plan
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  planned, not bound
@@ -21,7 +22,8 @@ def planned(host: str = "127.0.0.1", environ: Mapping[str, str] | None = None, *
         valkey_url="unix://v",
         media=Path("/data/media"),
     )
-    return plan(wanted, environ or {})
+    with Ports() as held:
+        return plan(wanted, environ or {}, held)
 
 
 def environments(of: Plan) -> dict[str, Mapping[str, str]]:

@@ -110,7 +110,8 @@ def _disk(where: DataDir) -> Finding:
 
 def _port() -> Finding:
     try:
-        ports.claim(ports.LOOPBACK, DEFAULT_PORT)
+        with ports.Ports() as looked_at:
+            looked_at.claim(ports.LOOPBACK, DEFAULT_PORT)
     except CommandFailed as failure:
         return warn("port", failure.message, "`gatepost up --port 0` takes a free one")
     return ok("port", f"{DEFAULT_PORT} on {ports.LOOPBACK} is free")

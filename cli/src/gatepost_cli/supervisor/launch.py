@@ -33,12 +33,14 @@ def launch(options: Options) -> None:
     environ = dict(os.environ)
     given = databases.external(environ)
     data_dir.create(where, unprivileged() if given is None else None)
-    with data_dir.lock(where) as lock:
+    with data_dir.lock(where) as lock, ports.Ports() as held:
         asyncio.run(remains.end(where, grace_seconds(environ)))
-        claimed = ports.claim(options.host, options.port)
+        claimed = held.claim(options.host, options.port)
         leave = detach.leave_terminal(where.logs) if options.detached else None
         data_dir.sign(lock)
-        request = _Request(where=where, options=replace(options, port=claimed), given_dsns=given, leave=leave)
+        request = _Request(
+            where=where, options=replace(options, port=claimed), ports=held, given_dsns=given, leave=leave
+        )
         try:
             asyncio.run(_run(request, environ))
         finally:
@@ -51,6 +53,7 @@ def launch(options: Options) -> None:
 class _Request:
     where: data_dir.DataDir
     options: Options
+    ports: ports.Ports
     given_dsns: Mapping[str, str] | None
     leave: Callable[[], None] | None
 
@@ -109,7 +112,7 @@ async def _start(request: _Request, environ: Mapping[str, str], server: forks.Fo
         valkey_url=url,
         media=where.media,
     )
-    await _supervise(request, wanted, plan(wanted, environ), storage, server)
+    await _supervise(request, wanted, plan(wanted, environ, request.ports), storage, server)
 
 
 async def _supervise(

@@ -85,14 +85,14 @@ class Plan:
     outbox_page: bool
 
 
-def plan(wanted: Wanted, environ: Mapping[str, str]) -> Plan:
-    """Lay out the services; `environ` is passed on to each of them.
+def plan(wanted: Wanted, environ: Mapping[str, str], held: ports.Ports) -> Plan:
+    """Lay out the services on ports that are held; `environ` is passed on to each of them.
 
     Raises:
         CommandFailed: no ports are free.
     """
     inner = {kind.word: wanted.instances[kind.word] for kind in (NOTIFY, USERS, AUTH)}
-    chosen = iter(ports.free(2 * sum(inner.values()) + wanted.instances["gateway"]))
+    chosen = iter(held.free(2 * sum(inner.values()) + wanted.instances["gateway"]))
     public = f"{_bracketed(wanted.host)}:{wanted.port}"
     addresses = {word: [f"{ports.LOOPBACK}:{next(chosen)}" for _ in range(count)] for word, count in inner.items()}
     addresses["gateway"] = [public] * wanted.instances["gateway"]
