@@ -1,4 +1,4 @@
-"""Files that only their owner can read: one has its name once it is whole and on the disk, or never.
+"""Files that only their owner can read: one has its name once it is whole, or never.
 
 Backups, exported trails, lists and the documents of `private_json` are written by this.
 """
@@ -13,8 +13,12 @@ MODE = 0o600
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Yield what takes the place of a file when the block is left; if that fails, nothing of it stays.
+
+    Args:
+        path: of the file.
+        durable: wait until it is on the disk, so that a power cut does not take it back.
 
     Raises:
         OSError: it cannot be written.
@@ -25,12 +29,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    if durable:
+        _keep_names(path.parent)
+
+
+def _keep_names(path: Path) -> None:
+    """Put on the disk which files a folder has."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

@@ -10,9 +10,9 @@ from typing import Any
 from gatepost_cli import private_file
 
 
-def write(path: Path, document: Any) -> None:
-    """Write the document."""
-    with private_file.replacing(path) as file:
+def write(path: Path, document: Any, *, durable: bool = False) -> None:
+    """Write the document; `durable` is for what cannot be made again."""
+    with private_file.replacing(path, durable=durable) as file:
         file.write(json.dumps(document, indent=2).encode() + b"\n")
 
 

@@ -54,7 +54,7 @@ def load(data_dir: DataDir) -> Secrets:
         postgres_password=secrets.token_urlsafe(24),
         valkey_password=secrets.token_urlsafe(24),
     )
-    private_json.write(data_dir.secrets, asdict(generated))
+    private_json.write(data_dir.secrets, asdict(generated), durable=True)
     return generated
 
 

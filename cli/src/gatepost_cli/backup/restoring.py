@@ -70,7 +70,7 @@ def install_secrets(backup: Reader, where: DataDir) -> None:
     if (where.postgres / "data").exists():
         raise CommandFailed(f"{where.path} has databases but no secrets.json; restore into another folder")
     where.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    private_json.write(where.secrets, json.loads(backup.read(SECRETS)))
+    private_json.write(where.secrets, json.loads(backup.read(SECRETS)), durable=True)
 
 
 async def restore(backup: Reader, installation: Installation, wish: Wish) -> Document:
