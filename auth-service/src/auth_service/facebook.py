@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from runtime.answers import read_at_most
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason
 from runtime.logs import get_logger
@@ -63,7 +64,7 @@ class Facebook:
         try:
             async with self._http.get(self._url, params=query, allow_redirects=False) as response:
                 status = response.status
-                answer = json.loads(await _read(response))
+                answer = json.loads(await read_at_most(response, _MAX_ANSWER_BYTES) or b"")
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
             raise GatepostError(Reason.UNAVAILABLE, _SILENT, retry_after_seconds=1) from None
         said = answer if isinstance(answer, dict) else {}
@@ -74,13 +75,3 @@ class Facebook:
             return {}  # what was sent is no token at all
         get_logger().error("facebook refused", status=status, code=error.get("code") if isinstance(error, dict) else "")
         raise GatepostError(Reason.UNAVAILABLE, _SILENT, retry_after_seconds=1)
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return an answer, in however many pieces it comes."""
-    read = bytearray()
-    async for piece in response.content.iter_any():
-        read += piece
-        if len(read) > _MAX_ANSWER_BYTES:
-            raise ValueError("an answer is shorter")
-    return bytes(read)

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from notify_service.transports import DeferredError
+from runtime.answers import read_at_most
 
 _MOST_BYTES = 65536  # answers are a few hundred
 _LONGEST_WAIT = timedelta(days=1)
@@ -59,21 +60,12 @@ async def post(
         async with session.post(
             url, data=form, json=document, headers=headers, allow_redirects=False, raise_for_status=False
         ) as response:
-            raw = await _read(response)
-            return Answer(response.status, _object(raw), _retry_after(response.headers.get("Retry-After"), now))
+            body = _object(await read_at_most(response, _MOST_BYTES) or b"")
+            return Answer(response.status, body, _retry_after(response.headers.get("Retry-After"), now))
     except TimeoutError:
         raise DeferredError("the provider did not answer in time") from None
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         raise DeferredError(f"the provider cannot be reached: {type(exc).__name__}") from None
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    read = bytearray()
-    async for chunk in response.content.iter_chunked(_MOST_BYTES):
-        read += chunk
-        if len(read) > _MOST_BYTES:
-            return b""
-    return bytes(read)
 
 
 def _object(raw: bytes) -> Mapping[str, Any]:
