@@ -58,6 +58,11 @@ class Since:
     grants: dict[tuple[UUID, str], tuple[int, bool]] = field(default_factory=dict)  # by which event
     changed_projects: set[str] = field(default_factory=set)
     events: int = 0
+    # What became of those that the events concern, as far as it is told.
+    kept_accounts: list[KeptAccount] = field(default_factory=list)
+    kept_apps: list[KeptApp] = field(default_factory=list)
+    kept_keys: list[UUID] = field(default_factory=list)
+    disabled_projects: list[str] = field(default_factory=list)
 
     def hear(self, event: Event) -> None:
         """Take an event in; of those that undo each other the one with the highest id counts."""
@@ -134,13 +139,13 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
         ValueError: A line is not what it should be.
     """
     now = clock.now()
-    heard, accounts, apps, keys, disabled = await _hear(connection, lines)
+    heard = await _hear(connection, lines)
     await store.number_events(connection)
     await audit.insert(connection, _restored(now))
     ended = await store.end_sessions(connection, now)
     deleted = await store.delete_accounts(connection, sorted(heard.deleted), now)
-    await store.put_accounts(connection, accounts, now)
-    unsure = heard.accounts - {each.id for each in accounts}
+    await store.put_accounts(connection, heard.kept_accounts, now)
+    unsure = heard.accounts - {each.id for each in heard.kept_accounts}
     await store.drop_passwords(connection, sorted(heard.passwords & unsure))
     await store.drop_external(connection, sorted((heard.identities | heard.regained) & unsure))
     await store.first_roles(connection, sorted(heard.roles & unsure), now)
@@ -154,11 +159,12 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     for account_id in sorted(unsure & heard.regained):
         await store.put_state(connection, account_id, _CLOSED, None, now)
     await store.delete_apps(connection, sorted(heard.deleted_apps))
-    sure = {each.client_id for each in apps}
-    await store.put_apps(connection, [*apps, *(KeptApp(each, False, ()) for each in sorted(heard.secrets - sure))])
-    await store.disable_projects(connection, disabled)
+    sure = {each.client_id for each in heard.kept_apps}
+    without_secrets = [KeptApp(each, False, ()) for each in sorted(heard.secrets - sure)]
+    await store.put_apps(connection, [*heard.kept_apps, *without_secrets])
+    await store.disable_projects(connection, heard.disabled_projects)
     if heard.keys:
-        await store.keep_keys(connection, keys)
+        await store.keep_keys(connection, heard.kept_keys)
     if heard.emergency:
         await store.revoke_keys(connection, now)
     await store.delete_grants(connection, [pair for pair, (_, given) in heard.grants.items() if not given])
@@ -166,40 +172,38 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
         "events": heard.events,
         "sessions_ended": ended,
         "accounts_deleted": deleted,
-        "accounts_as_they_were": len(accounts),
+        "accounts_as_they_were": len(heard.kept_accounts),
         "passwords_dropped": len(heard.passwords & unsure),
         "roles_lowered": len(heard.roles & unsure),
         "accounts_to_look_at": [str(each) for each in sorted(unsure & (heard.regained | heard.renamed))],
         "apps_to_look_at": sorted(heard.apps - sure),
         "projects_to_look_at": sorted(heard.changed_projects),
-        "api_keys_dropped": heard.keys and not keys,
+        "api_keys_dropped": heard.keys and not heard.kept_keys,
         "keys_revoked": heard.emergency,
     }
 
 
-async def _hear(
-    connection: Connection, lines: Iterable[str]
-) -> tuple[Since, list[KeptAccount], list[KeptApp], list[UUID], list[str]]:
+async def _hear(connection: Connection, lines: Iterable[str]) -> Since:
     """Read the lines; append the events that the copy does not have, and take in what they mean."""
-    heard, accounts, apps, keys, disabled = Since(), list[KeptAccount](), list[KeptApp](), list[UUID](), list[str]()
+    heard = Since()
     waiting: list[Event] = []
     for document in history.documents(lines):
         match document.get("kept"):
             case "account":
-                accounts.append(history.account(document))
+                heard.kept_accounts.append(history.account(document))
             case "app":
-                apps.append(history.app(document))
+                heard.kept_apps.append(history.app(document))
             case "api_keys":
-                keys = history.keys(document)
+                heard.kept_keys = history.keys(document)
             case "projects":
-                disabled = history.projects(document)
+                heard.disabled_projects = history.projects(document)
             case _:
                 waiting.append(history.event(document))
         if len(waiting) == _BATCH:
             await _append(connection, waiting, heard)
             waiting = []
     await _append(connection, waiting, heard)
-    return heard, accounts, apps, keys, disabled
+    return heard
 
 
 async def _append(connection: Connection, events: list[Event], heard: Since) -> None:

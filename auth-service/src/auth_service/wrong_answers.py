@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from auth_service.audit import Audit
-from auth_service.store import audit as store
 from runtime.errors import Reason
 from runtime.postgres import Database
 
@@ -21,7 +20,7 @@ class WrongAnswers:
 
     Args:
         database: Where the trail is.
-        audit: Words the events.
+        audit: Appends the events.
     """
 
     def __init__(self, database: Database, audit: Audit) -> None:
@@ -31,13 +30,13 @@ class WrongAnswers:
     async def record(self, data: Mapping[str, Any]) -> None:
         """Append the event of one, given what is stored with the challenge."""
         account_id = UUID(data["account_id"])
-        event = self._audit.event(
-            "challenge.answer",
-            outcome=Reason.CHALLENGE_FAILED.value,
-            account_id=None if account_id == _NOBODY or data.get("registration") else account_id,
-            project=data.get("project", ""),  # absent in those of the release before, as the next
-            client_id=data.get("client_id", ""),
-            by_user=False,
-        )
         async with self._database.acquire() as connection:
-            await store.insert(connection, event)
+            await self._audit.record(
+                connection,
+                "challenge.answer",
+                outcome=Reason.CHALLENGE_FAILED.value,
+                account_id=None if account_id == _NOBODY or data.get("registration") else account_id,
+                project=data.get("project", ""),  # absent in those of the release before, as the next
+                client_id=data.get("client_id", ""),
+                by_user=False,
+            )
