@@ -4,16 +4,15 @@ import json
 import secrets
 from base64 import urlsafe_b64decode
 from dataclasses import replace
-from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from security.fuzzing import fuzzed, hostile, storable
+from unit.auth.an_account import AN_ACCOUNT
 from unit.gateway.a_call import a_call
 
 from auth_service import api_keys, limits
@@ -21,7 +20,7 @@ from auth_service.challenges import HANDLE_LENGTH, Challenges
 from auth_service.keys import KeyRing
 from auth_service.known_devices import MOST_SHOWN, KnownDevices
 from auth_service.limits import Limit, Limiter
-from auth_service.model import Account, AccountState, Proof, Purpose
+from auth_service.model import Proof, Purpose
 from auth_service.passwords import check_new
 from auth_service.proof_of_work import ProofOfWork, Terms
 from auth_service.wrong_answers import WrongAnswers
@@ -47,19 +46,6 @@ CHALLENGES = Challenges(NOWHERE, RING, CLOCK, LIMITER, UNTOLD, max_tries=5, fail
 PROOFS = ProofOfWork(NOWHERE, RING, CLOCK, LIMITER, Terms(1, 60, 16, 30, LIMIT))
 DEVICES = KnownDevices(RING)
 SERVICE_KEYS = ServiceKeys(["a key of the tests, of 32 characters", "another key of the tests, as long as it"])
-ACCOUNT = Account(
-    id=UUID(int=7),
-    project_id=UUID(int=8),
-    project="default",
-    state=AccountState.ACTIVE,
-    role="user",
-    security_version=3,
-    email="ann@example.org",
-    email_verified=True,
-    username="",
-    created_at=datetime(2026, 1, 1, tzinfo=UTC),
-    updated_at=datetime(2026, 1, 1, tzinfo=UTC),
-)
 positions = st.integers(0, 1 << 16)
 
 
@@ -75,7 +61,7 @@ def changed(text: str, at: int, character: str) -> str:
 def test_only_the_token_of_a_device_makes_it_known(
     text: str, raw: bytes, at: int, character: str, version: int
 ) -> None:
-    account = replace(ACCOUNT, security_version=version)
+    account = replace(AN_ACCOUNT, security_version=version)
     token = DEVICES.issue(account.id, version)
     assert len(DEVICES.recognize([text, token], account)) == 32
     spoiled = [text, raw.hex(), raw.ljust(42, b"\1")[:42].hex(), changed(token, at, character), token[:-1], token + "0"]
@@ -89,7 +75,7 @@ def test_only_the_token_of_a_device_makes_it_known(
 @given(st.lists(hostile | st.from_regex(r"[0-9a-f]{84}", fullmatch=True), max_size=8).map(".".join))
 def test_a_browser_keeps_tokens_and_nothing_else(value: str) -> None:
     call = a_call(Cookie=f"{cookies.DEVICES}={value}")
-    known, token = devices.known(call), DEVICES.issue(ACCOUNT.id, 1)
+    known, token = devices.known(call), DEVICES.issue(AN_ACCOUNT.id, 1)
     assert all(len(each) == 84 and each.isascii() and each.isalnum() for each in known)
     (line,) = devices.kept(call, token)
     assert line.isascii()

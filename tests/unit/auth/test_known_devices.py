@@ -1,14 +1,14 @@
 """Tokens of known devices: good for one account as it is now, and for nothing else."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from unit.auth.an_account import AN_ACCOUNT
 
 from auth_service.keys import KeyRing
 from auth_service.known_devices import MOST_SHOWN, KnownDevices
-from auth_service.model import Account, AccountState
+from auth_service.model import Account
 
 
 @pytest.fixture
@@ -21,20 +21,7 @@ def devices() -> KnownDevices:
 
 @pytest.fixture
 def account() -> Account:
-    now = datetime.now(UTC)
-    return Account(
-        id=uuid4(),
-        project_id=uuid4(),
-        project="default",
-        state=AccountState.ACTIVE,
-        role="user",
-        security_version=3,
-        email="ann@example.org",
-        email_verified=True,
-        username="",
-        created_at=now,
-        updated_at=now,
-    )
+    return replace(AN_ACCOUNT, id=uuid4())
 
 
 def issue(devices: KnownDevices, account: Account) -> str:
