@@ -181,9 +181,12 @@ async def test_latency_delays_each_way_and_keeps_the_order(mirror: tuple[Mirror,
         assert [await slow.reader.readline() for _ in range(20)] == [b"%d\n" % number for number in range(20)]
         assert 0.2 <= time.monotonic() - started < 1
         await proxy.switch(PASS)
-        started = time.monotonic()
-        assert await slow.say(b"quick\n") == b"quick\n"
-        assert time.monotonic() - started < 0.2
+        took = []
+        for _ in range(5):
+            started = time.monotonic()
+            assert await slow.say(b"quick\n") == b"quick\n"
+            took.append(time.monotonic() - started)
+        assert min(took) < 0.1
 
 
 async def test_a_drip_passes_so_many_bytes_a_second(mirror: tuple[Mirror, FaultProxy]) -> None:

@@ -43,7 +43,7 @@ async def target(database: Database, service_keys: ServiceKeys) -> AsyncIterator
         Channel.PUSH: PushTransport(database, nothing, clock),
     }
     deliveries = {
-        channel: Delivery(channel, database, transport, clock, policy, attempt_timeout_seconds=5, poll_seconds=1)
+        channel: Delivery(channel, database, transport, clock, policy, attempt_timeout_seconds=5, poll_seconds=60)
         for channel, transport in ways.items()
     }
     outbox = Outbox(

@@ -68,7 +68,7 @@ async def test_a_message_is_taken_rendered_and_delivered_soon(messages: MessageS
     taken = (await messages.SendMessage(request)).message
     sent = await delivered(messages, request.id)
 
-    assert asyncio.get_running_loop().time() - started < 0.8  # nudged, not polled
+    assert asyncio.get_running_loop().time() - started < 3  # nudged, not polled
     assert (taken.status, taken.subject) == (pb.MESSAGE_STATUS_PENDING, "Your verification code for Harbour")
     assert taken.HasField("next_attempt_time")
     assert not taken.HasField("sent_time")

@@ -62,7 +62,7 @@ async def test_who_asks_for_what_is_known_waits_a_moment_at_most_and_all_togethe
     source.open.clear()
     started = time.monotonic()
     assert set(await asyncio.gather(*(recent.get("a") for _ in range(20)))) == {1}
-    assert time.monotonic() - started < 0.24
+    assert time.monotonic() - started < 1  # not one after the other
     assert source.asked == 2
     source.open.set()
     await asyncio.sleep(0.01)

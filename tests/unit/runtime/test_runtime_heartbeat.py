@@ -38,9 +38,9 @@ async def test_who_does_not_answer_is_doubted_after_a_second_and_dead_after_two(
     async with asyncio.timeout(3):
         while not other.heartbeat.doubtful:  # noqa: ASYNC110 it tells nobody
             await asyncio.sleep(0.01)
-        assert 0.9 < time.monotonic() - started < 1.3
+        assert 0.9 < time.monotonic() - started < 1.7
         await other.dead.wait()
-    assert 1.7 < time.monotonic() - started < 2.5
+    assert 1.7 < time.monotonic() - started < 2.9
     assert other.asked == 1
     other.heartbeat.end()
 
