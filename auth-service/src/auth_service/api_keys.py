@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from uuid import UUID
 
 from auth_service import app_rules
@@ -16,6 +16,7 @@ from auth_service.store import apps, projects
 from runtime.clock import Clock
 from runtime.context import current
 from runtime.errors import GatepostError, Reason, invalid
+from runtime.networks import network_of
 from runtime.postgres import Connection, Database
 
 SCOPES = ("user:authenticate", "user:read", "user:create", "user:edit", "user:delete", "act_as")
@@ -143,14 +144,14 @@ def _is_within(address: str, networks: Sequence[str]) -> bool:
     except ValueError:
         return False
     parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(parsed in ip_network(network) for network in networks)
+    return any(parsed in network_of(network) for network in networks)
 
 
 def _canonical(networks: Sequence[str]) -> tuple[str, ...]:
     if len(networks) > _MOST_NETWORKS:
         raise invalid("networks", f"A key has at most {_MOST_NETWORKS} networks.")
     try:
-        return tuple(dict.fromkeys(str(ip_network(network)) for network in networks))
+        return tuple(dict.fromkeys(str(network_of(network)) for network in networks))
     except ValueError:
         raise invalid("networks", "A network is an address or CIDR without host bits, as in 192.0.2.0/24.") from None
 

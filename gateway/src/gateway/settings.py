@@ -1,16 +1,15 @@
 """What an operator can set of the gateway. The only module of the gateway that reads the environment."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
+from runtime.networks import Network, network_of
 from runtime.settings import Address, SharedSettings
 
 _BASE_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
-Network = IPv4Network | IPv6Network
 
 
 def _base_url(value: str) -> str:
@@ -80,4 +79,4 @@ class GatewaySettings(SharedSettings):
     def _split_networks(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+        return tuple(network_of(part.strip(), strict=False) for part in value.split(",") if part.strip())

@@ -65,7 +65,8 @@ async def test_a_key_ended_or_of_a_disabled_project_is_refused_at_once(
 @pytest.mark.parametrize("address", ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7"])
 async def test_a_key_works_from_its_networks(deployment: Deployment, address: str) -> None:
     client = await deployment.client()
-    made = await create(deployment, client.project, networks=["192.0.2.0/24", "2001:db8::/32"])
+    made = await create(deployment, client.project, networks=["::ffff:192.0.2.0/120", "2001:db8::/32"])
+    assert list(made.key.networks) == ["192.0.2.0/24", "2001:db8::/32"]
     async with from_address(address):
         await check(deployment, made.token)
 

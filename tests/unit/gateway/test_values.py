@@ -126,8 +126,12 @@ async def test_readiness_is_asked_once_in_a_while() -> None:
 
 def test_trusted_proxies_are_a_list_of_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEPOST_SERVICE_KEYS", KEYS)
-    monkeypatch.setenv("GATEPOST_TRUSTED_PROXIES", "10.0.0.0/8, ::1")
-    assert [str(network) for network in GatewaySettings().trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    monkeypatch.setenv("GATEPOST_TRUSTED_PROXIES", "10.0.0.0/8, ::1, ::ffff:192.168.0.0/112")
+    assert [str(network) for network in GatewaySettings().trusted_proxies] == [
+        "10.0.0.0/8",
+        "::1/128",
+        "192.168.0.0/16",
+    ]
 
 
 @pytest.mark.parametrize(
