@@ -1,5 +1,6 @@
 """Files that only their owner can read: whole, or not there."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,16 @@ def test_a_file_that_fails_leaves_what_was_there_and_nothing_beside(tmp_path: Pa
     with pytest.raises(TypeError), private_file.replacing(made) as file:
         file.writelines([b"half", None])  # type: ignore[list-item]
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"before"]
+
+
+def test_of_two_who_write_the_same_file_the_later_one_does_and_the_other_is_told(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    with ExitStack() as sooner, ExitStack() as later:
+        for stack, content in ((sooner, b"sooner"), (later, b"lat")):
+            second = stack.enter_context(private_file.replacing(made))
+            second.write(content)
+        with pytest.raises(FileExistsError, match="another process"):
+            sooner.close()
+        assert not made.exists()
+        second.write(b"er")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("made", b"later")]
