@@ -72,7 +72,8 @@ class Grants:
             raise invalid("scopes", "The app may not ask for this scope.")
         event = self._audit.event("grant.create", account=account, app=app)
         async with self._database.acquire() as connection:
-            return await grants.put(connection, uuid4(), account.id, app.id, scopes, event)
+            since = event.at - self._consent
+            return await grants.put(connection, uuid4(), account.id, app.id, scopes, event, since)
 
     async def check(
         self, access_token: str, form: TokenForm, client_id: str, scopes: Sequence[str], redirect_url: str

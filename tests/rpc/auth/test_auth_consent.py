@@ -70,6 +70,23 @@ async def test_an_app_that_others_could_pass_for_is_asked_about_every_time(
     assert (answer.granted, answer.lasting_seconds) == (days > 0, days * 86_400)
 
 
+async def test_consent_that_is_too_old_is_not_renewed_by_consent_to_something_else(deployment: Deployment) -> None:
+    here, client, token = await visitor(deployment, "gender", "website")
+    await confirmed_ago(deployment, await here.grant(token, client, "gender"), days=91)
+    await here.grant(token, client, "website")
+    assert (await here.consent(token, client, "website")).granted
+    assert not (await here.consent(token, client, "gender")).granted
+
+
+async def test_consent_to_more_makes_what_was_given_before_no_younger(deployment: Deployment) -> None:
+    here, client, token = await visitor(deployment, "gender", "website")
+    await confirmed_ago(deployment, await here.grant(token, client, "gender"), days=60)
+    await confirmed_ago(deployment, await here.grant(token, client, "website"), days=31)
+    assert not (await here.consent(token, client, "gender")).granted
+    await confirmed_ago(deployment, await here.grant(token, client, "gender", "website"), days=89)
+    assert (await here.consent(token, client, "gender", "website")).granted
+
+
 async def test_basic_is_every_apps_to_ask_for(deployment: Deployment) -> None:
     here, client, token = await visitor(deployment)
     assert not (await here.consent(token, client, "basic")).granted

@@ -154,7 +154,7 @@ async def test_of_exchanges_at_once_those_that_may_not_open_none(engines: Engine
     async with engines.database.acquire() as connection:
         now = engines.clock.now()
         event = engines.audit.event("grant.create", account=refusing)
-        grant = await grants.put(connection, uuid4(), refusing.id, house.app.id, (), event)
+        grant = await grants.put(connection, uuid4(), refusing.id, house.app.id, (), event, event.at)
         codes = [await house.code(account) for account in (fine, disabled, changed)]
         codes.append(await house.code(refusing, grant_id=grant.id))
         await connection.execute("UPDATE accounts SET state = 'disabled' WHERE id = $1", disabled.id)
@@ -175,7 +175,7 @@ async def test_who_waits_for_his_account_keeps_nobody_waiting(engines: Engines, 
     held, free = await house.people(2)
     async with engines.database.acquire() as connection:
         event = engines.audit.event("grant.create", account=held)
-        grant = await grants.put(connection, uuid4(), held.id, house.app.id, (), event)
+        grant = await grants.put(connection, uuid4(), held.id, house.app.id, (), event, event.at)
     codes = [await house.code(held, grant_id=grant.id), await house.code(free)]
     async with engines.database.transaction() as connection:
         await accounts.update_language(connection, held.id, "uk")

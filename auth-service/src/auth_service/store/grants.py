@@ -1,6 +1,7 @@
 """Grants in PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
@@ -20,19 +21,33 @@ def _from_record(row: Record) -> Grant:
 
 
 async def put(
-    connection: Connection, grant_id: UUID, account_id: UUID, app_id: UUID, scopes: Sequence[str], event: Event
+    connection: Connection,
+    grant_id: UUID,
+    account_id: UUID,
+    app_id: UUID,
+    scopes: Sequence[str],
+    event: Event,
+    since: datetime,
 ) -> Grant:
-    """Record consent, adding to what was granted before, and append what is to be said of it."""
+    """Record consent, adding to what was confirmed `since` then, and append what is to be said of it.
+
+    What is confirmed now is no confirmation of the rest: with some of that, the grant is no younger than it was, and
+    what was confirmed before `since` is granted no more.
+    """
     row = await connection.fetchrow(
         "WITH given AS (INSERT INTO grants AS g (id, account_id, app_id, scopes, granted_at) "  # noqa: S608 constants
-        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account_id, app_id) DO UPDATE SET granted_at = excluded.granted_at, "
-        "scopes = ARRAY(SELECT DISTINCT scope FROM unnest(g.scopes || excluded.scopes) scope ORDER BY scope) "
-        f"RETURNING {_RETURN}), told AS ({audit.appended(6, 'given')}) SELECT * FROM given",
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account_id, app_id) DO UPDATE SET "
+        "granted_at = CASE WHEN g.granted_at < $6 OR g.scopes <@ excluded.scopes THEN excluded.granted_at "
+        "ELSE g.granted_at END, "
+        "scopes = ARRAY(SELECT DISTINCT scope FROM unnest(CASE WHEN g.granted_at < $6 THEN excluded.scopes "
+        "ELSE g.scopes || excluded.scopes END) scope ORDER BY scope) "
+        f"RETURNING {_RETURN}), told AS ({audit.appended(7, 'given')}) SELECT * FROM given",
         grant_id,
         account_id,
         app_id,
         scopes,
         event.at,
+        since,
         *event.values(),
     )
     assert row is not None  # noqa: S101 an upsert returns its row
