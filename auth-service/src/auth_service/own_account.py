@@ -166,6 +166,7 @@ class OwnAccount:
             await self._audit.record(connection, "password.change", account=account)
             await self._guesses.forget(account.id)
         if new.username is not None:
+            await accounts.fetch(connection, account.id, lock=True)  # two at once would leave him both names
             name = NewIdentifier("username", *identifiers.username(new.username), None)
             if not await account_writes.replace_identifier(connection, account, name):
                 raise identifiers.username_taken()

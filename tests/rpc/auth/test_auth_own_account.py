@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from rpc.auth.deployment import PASSWORD, Client, Deployment, address, wrong
@@ -46,6 +46,16 @@ async def test_only_what_differs_is_reported_as_changed(deployment: Deployment) 
     again = await update(deployment, token, first_name="Ada", last_name="Lovelace", role="DEV", phone="123")
     assert list(again.changed) == []
     assert list((await update(deployment, token)).changed) == []
+
+
+async def test_of_user_names_taken_at_once_one_is_left(deployment: Deployment) -> None:
+    client = await deployment.client()
+    _, person = await client.person()
+    token, names = person.tokens.access_token, [f"n{uuid4().hex[:20]}" for _ in range(10)]
+    await asyncio.gather(*(update(deployment, token, username=name) for name in names))
+    sql = "SELECT value FROM identifiers WHERE account_id = $1 AND kind = 'username'"
+    (held,) = await deployment.execute(sql, UUID(person.account.user_id))
+    assert held["value"] in names
 
 
 @pytest.mark.parametrize(
