@@ -142,7 +142,10 @@ class Accounts:
     async def _put_state(self, ref: UUID | tuple[str, str], state: AccountState) -> Account:
         now = self._clock.now()
         async with self._database.transaction() as connection:
-            account = await self._find_made(connection, ref)
+            found = await self._find_made(connection, ref)
+            account = await accounts.fetch(connection, found.id, lock=True)  # its user may be closing it just now
+            if account is None:
+                raise GatepostError(Reason.NOT_FOUND, "no such account")
             if account.closing_at is not None and state is AccountState.DISABLED:
                 await links.end(connection, account.id, LinkPurpose.KEEP_ACCOUNT, now)
             if state is AccountState.ACTIVE and await accounts.unlock_password(connection, account.id):

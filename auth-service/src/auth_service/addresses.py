@@ -91,7 +91,8 @@ class Addresses:
     async def restore(self, connection: Connection, link: Link, account: Account) -> None:
         """Go back to the address of a link; its sessions end, and its password, which may be another's by now.
 
-        The account's row must be locked. An account that was closed meanwhile is kept.
+        The account's row must be locked. An account that was closed meanwhile is kept, unless an operator has closed
+        it too.
 
         Raises:
             GatepostError: EMAIL_TAKEN if it is another account's; the transaction must not commit.
@@ -105,7 +106,10 @@ class Addresses:
         if not await accounts.bump_security_version(connection, account.id, account.security_version, now):
             raise GatepostError(Reason.CONFLICT, retry_after_seconds=1)
         await accounts.drop_password(connection, account.id)
-        if account.closing_at is not None:
+        # An operator who closes a closed account ends the link that would keep it.
+        if account.closing_at is not None and not await store.is_ended(
+            connection, account.id, LinkPurpose.KEEP_ACCOUNT
+        ):
             await accounts.keep(connection, account.id, now)
             await store.end(connection, account.id, LinkPurpose.KEEP_ACCOUNT, now)
         await store.end(connection, account.id, LinkPurpose.UNDO_EMAIL_CHANGE, now, since=link.created_at)

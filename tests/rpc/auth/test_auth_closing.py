@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from google.protobuf.json_format import MessageToDict
 from rpc.auth.deployment import PASSWORD, Client, Deployment, address
@@ -28,6 +29,16 @@ async def close(deployment: Deployment, token: str, password: str = "") -> accou
     request = accounts_pb2.CloseOwnAccountRequest(access_token=token, current_password=password)
     answer: accounts_pb2.CloseOwnAccountResponse = await deployment.accounts.CloseOwnAccount(request)
     return answer
+
+
+async def move(deployment: Deployment, token: str, email: str) -> None:
+    """Change the address of an account."""
+    begin = accounts_pb2.StartEmailChangeRequest(access_token=token, email=email)
+    handle = (await deployment.accounts.StartEmailChange(begin)).handle
+    code = (await deployment.mail(email, "email_change_code")).code
+    await deployment.accounts.CompleteEmailChange(
+        accounts_pb2.CompleteEmailChangeRequest(access_token=token, email=email, handle=handle, code=code)
+    )
 
 
 async def use(deployment: Deployment, token: str) -> links_pb2.Link:
@@ -146,12 +157,7 @@ async def test_no_account_is_deleted_while_its_owner_can_undo_a_change_of_addres
     client = await deployment.client()
     email, person = await client.person()
     token, user_id, new = person.tokens.access_token, person.account.user_id, address()
-    begin = accounts_pb2.StartEmailChangeRequest(access_token=token, email=new)
-    handle = (await deployment.accounts.StartEmailChange(begin)).handle
-    code = (await deployment.mail(new, "email_change_code")).code
-    await deployment.accounts.CompleteEmailChange(
-        accounts_pb2.CompleteEmailChangeRequest(access_token=token, email=new, handle=handle, code=code)
-    )
+    await move(deployment, token, new)
     await close(deployment, token)
     await deployment.execute("UPDATE accounts SET closing_at = now() WHERE id = $1", UUID(user_id))
     await expire(deployment)
@@ -188,6 +194,51 @@ async def test_what_an_operator_closes_too_the_users_link_does_not_open(
     link = await deployment.link(email, "account_closing")
     await refused(use(deployment, link), Reason.CHALLENGE_FAILED)
     assert (await account_of(deployment, person.account.user_id)).HasField("close_time")
+
+
+async def test_what_an_operator_closes_too_is_not_opened_by_undoing_a_change_of_address(
+    deployment: Deployment, refused: Refused
+) -> None:
+    client = await deployment.client()
+    email, person = await client.person()
+    token, user_id, new = person.tokens.access_token, person.account.user_id, address()
+    await move(deployment, token, new)
+    await close(deployment, token)
+    await set_state(deployment, user_id, DISABLED)
+    await use(deployment, await deployment.link(email, "email_changed"))
+    account = await account_of(deployment, user_id)
+    assert (account.email, account.state) == (email, DISABLED)
+    assert account.HasField("close_time")
+
+
+async def test_an_operator_who_closes_an_account_beside_its_user_is_obeyed(
+    deployment: Deployment, refused: Refused
+) -> None:
+    client = await deployment.client()
+    email, person = await client.person()
+    user_id = person.account.user_id
+    connection = await asyncpg.connect(deployment.auth_dsn)
+    try:
+        async with connection.transaction():  # the operator comes while the user is closing
+            await connection.execute("SELECT FROM accounts WHERE id = $1 FOR UPDATE", UUID(user_id))
+            closing = asyncio.create_task(close(deployment, person.tokens.access_token))
+            await waiting(connection, 1)
+            disabling = asyncio.create_task(set_state(deployment, user_id, DISABLED))
+            await waiting(connection, 2)
+    finally:
+        await connection.close()
+    await asyncio.gather(closing, disabling)
+    link = await deployment.link(email, "account_closing")
+    await refused(use(deployment, link), Reason.CHALLENGE_FAILED)
+    assert (await account_of(deployment, user_id)).state == DISABLED
+
+
+async def waiting(connection: asyncpg.Connection, number: int) -> None:
+    """Return when so many wait for a row that the connection holds."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(10):
+        while await connection.fetchval(sql) < number:  # noqa: ASYNC110 PostgreSQL tells nobody
+            await asyncio.sleep(0.02)
 
 
 async def export(deployment: Deployment, token: str) -> dict[str, Any]:

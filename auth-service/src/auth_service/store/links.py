@@ -82,6 +82,14 @@ async def end(
     )
 
 
+async def is_ended(connection: Connection, account_id: UUID, purpose: LinkPurpose) -> bool:
+    """Say whether an account's latest link of a purpose was used or ended; False if there is none (any more)."""
+    sql = (
+        "SELECT used_at IS NOT NULL FROM links WHERE account_id = $1 AND purpose = $2 ORDER BY created_at DESC LIMIT 1"
+    )
+    return bool(await connection.fetchval(sql, account_id, purpose))
+
+
 async def fetch_reservation(connection: Connection, project_id: UUID, normalized: str) -> tuple[UUID, str] | None:
     """Return the account that an address of a project is kept for by a link that would go back to it, and the address.
 
