@@ -146,8 +146,10 @@ class Issuance:
         if not await self._tokens.find_key(data.key_id):
             raise GatepostError(Reason.CODE_INVALID)
         now = self._clock.now()
+        # What was taken from the app since the code was issued has been taken from its sessions, too.
+        scopes = tuple(scope for scope in data.scopes if scope in {*app.scopes, "basic"})
         session = self._sessions.new(
-            data.account_id, data.security_version, form, now, data.authenticated_at, app, data.scopes, data.key_id
+            data.account_id, data.security_version, form, now, data.authenticated_at, app, scopes, data.key_id
         )
         key = None if form.paired else token_forms.new_key(form)
         opening = Opening(

@@ -131,6 +131,17 @@ async def test_consent_is_asked_for_again_after_ninety_days(deployment: Deployme
     assert (await here.consent(token, client, "gender")).granted
 
 
+async def test_a_code_is_not_exchanged_for_what_its_app_lists_no_longer(deployment: Deployment) -> None:
+    here, client, token = await visitor(deployment, "gender", "website")
+    await here.grant(token, client, "basic", "gender", "website")
+    code = await here.code(token, client, SINGLE, scopes=["basic", "gender", "website"])
+    scopes = projects_pb2.StringList(values=["website"])
+    await deployment.apps.UpdateApp(apps_pb2.UpdateAppRequest(client_id=client.app.client_id, scopes=scopes))
+    tokens = (await exchange(client, code, SINGLE)).tokens
+    session = (await here.authenticate(tokens.access_token, SINGLE)).session
+    assert list(tokens.scopes) == list(session.scopes) == ["basic", "website"]
+
+
 async def test_an_app_of_another_project_or_disabled_is_unknown(deployment: Deployment, refused: Refused) -> None:
     here, client, token = await visitor(deployment)
     await refused(here.consent(token, await deployment.client()), Reason.CLIENT_UNKNOWN)
