@@ -28,6 +28,11 @@ def door(make_door: Callable[[App], Door], app: App) -> Door:
     return make_door(app)
 
 
+async def test_a_way_back_of_many_parameters_is_no_fault_of_ours(session: ClientSession, stack: GatepostStack) -> None:
+    async with session.get(f"{stack.url}/sign-in", params={"next": "/account?" + "&a" * 200}) as answer:
+        assert answer.status == 200
+
+
 @pytest.mark.parametrize("path", DOORS)
 async def test_no_page_runs_anything_or_loads_from_elsewhere(
     session: ClientSession, stack: GatepostStack, path: str

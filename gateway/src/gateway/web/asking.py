@@ -11,6 +11,7 @@ from gateway.web.look import picture_url
 
 _NAMES = ("app_id", "client_id")
 _MAX_DIGITS = 20
+_MOST_PARAMETERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ async def app_behind(call: Call, target: str, project: str) -> Asking:
         target: A checked `next`.
         project: Name.
     """
-    query = parse_qs(target.partition("?")[2], max_num_fields=100)
+    try:
+        query = parse_qs(target.partition("?")[2], max_num_fields=_MOST_PARAMETERS)
+    except ValueError:  # no app sends so many
+        return NOBODY
     wanted = next((query[name][0] for name in _NAMES if name in query), "")
     if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= _MAX_DIGITS):
         return NOBODY
