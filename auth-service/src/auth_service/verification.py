@@ -61,7 +61,7 @@ class Verification:
                 await self._warn(error.data)
             raise
         try:
-            return await self._complete(claim, key_id)
+            return await self._complete(purpose, claim, key_id)
         except (GatepostError, CancelledError) as error:
             if not isinstance(error, GatepostError) or error.reason is not Reason.CHALLENGE_FAILED:
                 await self._challenges.release(claim)
@@ -76,7 +76,7 @@ class Verification:
             time = self._clock.now().isoformat()
             await self._notices.post(connection, "second_step_failed", account.recipient(), time=time)
 
-    async def _complete(self, claim: Claim, key_id: int) -> SignInStep:
+    async def _complete(self, purpose: Purpose, claim: Claim, key_id: int) -> SignInStep:
         data = claim.data
         if data.get("dialect", current().dialect) != current().dialect:  # absent in those of the release before
             raise GatepostError(Reason.CHALLENGE_FAILED)  # this caller could do nothing with what it would get
@@ -84,7 +84,7 @@ class Verification:
         entry = await self._entry(data, key_id)
         if data["registration"]:
             return await self._enrol(entry, account_id, keep_secrets=data["keep_password"])
-        return await self._admit(entry, account_id, data["security_version"])
+        return await self._admit(entry, account_id, data["security_version"], by_mail_alone=purpose is Purpose.OTP)
 
     async def _entry(self, data: dict[str, Any], key_id: int) -> Entry:
         """Return who asked, if he still may.
@@ -106,7 +106,9 @@ class Verification:
         proof = Pkce(**data["pkce"]) if data["pkce"] else None
         return Entry(project, app, TokenForm(data.get("form", TokenForm.PAIR)), proof, key_id)
 
-    async def _admit(self, entry: Entry, account_id: UUID, security_version: int) -> SignInStep:
+    async def _admit(
+        self, entry: Entry, account_id: UUID, security_version: int, *, by_mail_alone: bool = False
+    ) -> SignInStep:
         account = await self._entrance.account(account_id)
         if account is None or account.state is AccountState.DISABLED or account.security_version != security_version:
             raise GatepostError(Reason.CHALLENGE_FAILED)
@@ -114,11 +116,18 @@ class Verification:
         if account.email_verified and account.state is not AccountState.PENDING:
             return await self._admission.admit(entry, account, event)
         async with self._database.transaction() as connection:
-            if account.state is AccountState.PENDING:
-                # Whoever chose the password did not prove the address; who reads its mail did.
+            now = self._clock.now()
+            if account.state is AccountState.PENDING or by_mail_alone:
+                # Whoever chose the password, and is signed in perhaps, did not prove the address; who reads its mail
+                # did.
                 await accounts.drop_password(connection, account_id)
                 await accounts.drop_external(connection, account_id)
-            await accounts.verify_email(connection, account_id, self._clock.now())
+                # Nobody is in a pending account yet.
+                if account.state is not AccountState.PENDING and not await accounts.bump_security_version(
+                    connection, account_id, security_version, now
+                ):
+                    raise GatepostError(Reason.CHALLENGE_FAILED)
+            await accounts.verify_email(connection, account_id, now)
             await audit.insert(connection, event)
             proven = await accounts.fetch(connection, account_id)
             return await self._admission.finish(connection, entry, proven or account)

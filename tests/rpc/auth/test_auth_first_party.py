@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from rpc.auth.deployment import PASSWORD, Deployment, address, wrong
+from rpc.auth.deployment import PASSWORD, POLICIES, Deployment, address, wrong
 from rpc.auth.visitor import FORMS, PAIR, SESSION_KEY, SHORT_PAIR, SINGLE, WEB, Door, door
 
 from gatepost.auth.v1 import apps_pb2, projects_pb2, sign_in_pb2, tokens_pb2
@@ -522,3 +523,18 @@ async def test_signing_out_ends_a_session_at_once(deployment: Deployment, refuse
             await refused(deployment.tokens.EndSession(request), Reason.TOKEN_INVALID)
     await deployment.tokens.EndSession(tokens_pb2.EndSessionRequest(access_token=token, form=form))
     await refused(here.authenticate(token, second=True), Reason.TOKEN_INVALID)
+
+
+async def test_who_proves_an_address_by_mail_shares_the_account_with_nobody_who_did_not(
+    deployment: Deployment, refused: Refused
+) -> None:
+    here, email = await door(deployment), address()
+    stranger = (await here.sign_up(email)).session.token
+    policy = projects_pb2.UpdateProjectRequest(name=here.project, sign_in_policy=POLICIES["otp"])
+    await deployment.projects.UpdateProject(policy)
+    here = replace(here, policy="otp")
+    step = await here.sign_in(email, "")
+    session = await here.answer(step, (await deployment.mail(email, "sign_in_code")).code)
+    account = (await here.authenticate(session.token)).account
+    assert (account.email_verified, account.has_password) == (True, False)
+    await refused(here.authenticate(stranger), Reason.TOKEN_INVALID)
