@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from gatepost_cli.errors import CommandFailed
@@ -37,11 +37,15 @@ def redirect(write: Callable[[str], None]) -> None:
 
 
 def line(name: str, text: str) -> None:
-    """Print a line on stderr with its origin before it, in the origin's colour on a terminal."""
+    """Print a line on stderr with its origin before it, in the origin's colour on a terminal.
+
+    Where nobody reads any more, or nothing more can be written, it is lost: whoever works goes on.
+    """
     prefix = f"{name:<{NAME_WIDTH}}|"
     if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
         prefix = f"\033[{COLOURS.get(name.partition('.')[0], '37')}m{prefix}\033[0m"
-    print(prefix, text, file=sys.stderr, flush=True)  # noqa: T201  this module is the command's voice
+    with suppress(OSError):
+        print(prefix, text, file=sys.stderr, flush=True)  # noqa: T201  this module is the command's voice
 
 
 def failed(message: str, details: Sequence[str], *, as_json: bool, facts: Mapping[str, Any]) -> None:

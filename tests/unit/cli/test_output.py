@@ -1,6 +1,8 @@
 """What becomes of the lines that a process prints."""
 
 import asyncio
+import io
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,14 @@ async def test_the_last_lines_are_remembered(tmp_path: Path) -> None:
 async def test_a_terminal_sees_the_name_before_each_line(capsys: pytest.CaptureFixture[str]) -> None:
     await copied(Output("gateway", None), b"hello\n")
     assert capsys.readouterr().err == "gateway         | hello\n"
+
+
+async def test_a_terminal_that_nobody_reads_any_more_holds_up_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    output = Output("gateway", None)
+    with io.TextIOWrapper(io.FileIO(writing, "w"), write_through=True) as unread:
+        monkeypatch.setattr("sys.stderr", unread)
+        await copied(output, b"one\n", b"two\n")
+        monkeypatch.undo()
+    assert list(output.tail) == ["one", "two"]
