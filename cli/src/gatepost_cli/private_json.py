@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from gatepost_cli import private_file
+from gatepost_cli.errors import CommandFailed
 
 
 def write(path: Path, document: Any, *, durable: bool = False) -> None:
-    """Write the document; `durable` is for what cannot be made again."""
-    with private_file.replacing(path, durable=durable) as file:
-        file.write(json.dumps(document, indent=2).encode() + b"\n")
+    """Write the document; `durable` is for what cannot be made again.
+
+    Raises:
+        CommandFailed: it cannot be written; what was there is there.
+    """
+    try:
+        with private_file.replacing(path, durable=durable) as file:
+            file.write(json.dumps(document, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """The data folder, its secrets and its state; the folder of a socket."""
 
+import asyncio
 import dataclasses
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from gatepost_cli import data_dir, secrets_file, stack, state
 from gatepost_cli.embedded import run_folder
 from gatepost_cli.errors import CommandFailed
+from gatepost_cli.supervisor import published
 
 
 def mode(path: Path) -> int:
@@ -90,6 +92,24 @@ def test_no_stack_is_found_when_its_supervisor_is_gone(where: data_dir.DataDir, 
     state.write(where, dataclasses.replace(running, supervisor_created=1.0))
     with pytest.raises(CommandFailed, match="start one with `gatepost up`"):
         stack.load(where.path)
+
+
+async def test_a_state_that_cannot_be_written_is_written_when_it_can(
+    where: data_dir.DataDir, running: state.State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "AGAIN_SECONDS", 0.01)
+    told = published.Published(where, dataclasses.replace(running, ready=False))
+    in_the_way = where.state.with_name("state.json.part")
+    in_the_way.mkdir()
+    told.change(ready=True)
+    before = state.read(where)
+    in_the_way.rmdir()
+    async with asyncio.timeout(5):
+        while state.read(where) == before:  # noqa: ASYNC110  a file sets no event
+            await asyncio.sleep(0.01)
+    assert before is not None
+    assert not before.ready
+    assert state.read(where) == running
 
 
 def test_a_short_path_holds_its_socket_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

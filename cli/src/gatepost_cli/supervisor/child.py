@@ -114,8 +114,8 @@ class Child:
 
     async def _run_once(self, *, once_ready: bool) -> tuple[int, bool]:
         """Run the program until it ends; return its exit status and whether it became ready."""
-        await self.program.prepare()
         try:
+            await self.program.prepare()
             process = await self._spawned()
         except OSError as error:
             raise CommandFailed(f"{self.label} cannot be started: {error}") from error

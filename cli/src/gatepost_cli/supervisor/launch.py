@@ -17,6 +17,7 @@ from gatepost_cli.program import Program
 from gatepost_cli.supervisor import forks, remains
 from gatepost_cli.supervisor.options import Options
 from gatepost_cli.supervisor.plan import STAGES, Plan, Wanted, grace_seconds, plan
+from gatepost_cli.supervisor.published import Published
 from gatepost_cli.supervisor.stages import Supervisor
 
 CONNECTIONS_PER_SERVICE = 30
@@ -119,7 +120,7 @@ async def _supervise(
     request: _Request, wanted: Wanted, planned: Plan, storage: list[Program], server: forks.ForkServer | None
 ) -> None:
     where = request.where
-    current = state.State(
+    first = state.State(
         **state.ourselves(),
         ready=False,
         url=planned.url,
@@ -130,18 +131,16 @@ async def _supervise(
         outbox_page=planned.outbox_page,
         processes=(),
     )
-    state.write(where, current)
+    published = Published(where, first)
 
     def changed(processes: tuple[state.RunningProcess, ...]) -> None:
-        nonlocal current
-        current = replace(current, processes=processes)
-        state.write(where, current)
+        published.change(processes=processes)
 
     async def when_ready() -> None:
-        nonlocal current
-        current = replace(current, ready=True)
-        state.write(where, current)
-        await showcase.show(where, current, with_demo=request.options.with_demo, as_json=request.options.as_json)
+        published.change(ready=True)
+        await showcase.show(
+            where, published.current, with_demo=request.options.with_demo, as_json=request.options.as_json
+        )
         if request.leave is not None:
             request.leave()
 
