@@ -93,7 +93,7 @@ def lock(data_dir: DataDir) -> TextIO:
     """Lock the folder for this process and those forked from it; keep the file open for as long.
 
     Raises:
-        CommandFailed: another `up` uses the folder.
+        CommandFailed: another `up` uses the folder, or nothing can be written there.
     """
     file = data_dir.lock.open("a+", encoding="ascii")
     try:
@@ -106,13 +106,22 @@ def lock(data_dir: DataDir) -> TextIO:
             f"another `gatepost up` (process {holder}) uses {data_dir.path}; "
             "stop it with `gatepost down`, or choose another --data-dir"
         ) from None
-    sign(file)
+    try:
+        sign(file)
+    except CommandFailed:
+        file.close()
+        raise
     return file
 
 
 def sign(file: TextIO) -> None:
-    """Write our process id into the lock file."""
-    file.seek(0)
-    file.truncate()
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+    """Write our process id into the lock file.
+
+    Raises:
+        CommandFailed: it cannot be written, as on a full disk.
+    """
+    try:
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), b"%d\n" % os.getpid())  # unbuffered: what failed is not tried again at the close
+    except OSError as error:
+        raise CommandFailed(f"{file.name} cannot be written: {error.strerror}") from error

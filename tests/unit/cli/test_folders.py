@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import resource
 import stat
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def test_a_data_folder_is_locked_once(where: data_dir.DataDir) -> None:
     with data_dir.lock(where), pytest.raises(CommandFailed, match="another `gatepost up`"):
         data_dir.lock(where)
     data_dir.lock(where).close()
+
+
+def test_a_data_folder_that_takes_no_bytes_is_refused_in_one_sentence(where: data_dir.DataDir) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(CommandFailed, match="lock cannot be written"):
+            data_dir.lock(where)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_the_data_folder_is_found_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
