@@ -14,6 +14,8 @@ from faults import history_run
 from faults.guests import Guests, arrive
 from faults.proxied_house import House
 
+ARRIVAL_SECONDS = 10.0
+
 
 @pytest.fixture(scope="session")
 def fragile(make_lasting_stack: Callable[..., GatepostStack]) -> GatepostStack:
@@ -40,5 +42,6 @@ async def arrived(house: House) -> AsyncIterator[Guests]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def guests(arrived: Guests) -> Guests:
     """Return people who are signed in there, whatever became of those of the test before."""
+    await arrived.until_well(ARRIVAL_SECONDS, ["ihopr signup", "shoop register"])
     await arrived.sign_in()
     return arrived

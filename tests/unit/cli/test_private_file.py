@@ -29,9 +29,9 @@ def test_a_file_that_fails_leaves_what_was_there_and_nothing_beside(tmp_path: Pa
 def test_of_two_who_write_the_same_file_the_later_one_does_and_the_other_is_told(tmp_path: Path) -> None:
     made = tmp_path / "made"
     with ExitStack() as sooner, ExitStack() as later:
-        for stack, content in ((sooner, b"sooner"), (later, b"lat")):
-            second = stack.enter_context(private_file.replacing(made))
-            second.write(content)
+        first, second = [stack.enter_context(private_file.replacing(made)) for stack in (sooner, later)]
+        first.write(b"sooner")
+        second.write(b"lat")
         with pytest.raises(FileExistsError, match="another process"):
             sooner.close()
         assert not made.exists()
