@@ -23,8 +23,6 @@ from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, invalid
 from runtime.postgres import Database
 
-_IMPLICIT = frozenset({"basic"})
-
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -171,4 +169,4 @@ def _is_certain(app: App, redirect_url: str) -> bool:
 
 
 def _lists(app: App, scopes: Sequence[str]) -> bool:
-    return set(scopes) <= _IMPLICIT | set(app.scopes)
+    return app.allowed_scopes.issuperset(scopes)

@@ -147,7 +147,8 @@ class Issuance:
             raise GatepostError(Reason.CODE_INVALID)
         now = self._clock.now()
         # What was taken from the app since the code was issued has been taken from its sessions, too.
-        scopes = tuple(scope for scope in data.scopes if scope in {*app.scopes, "basic"})
+        allowed = app.allowed_scopes
+        scopes = tuple(scope for scope in data.scopes if scope in allowed)
         session = self._sessions.new(
             data.account_id, data.security_version, form, now, data.authenticated_at, app, scopes, data.key_id
         )

@@ -157,6 +157,11 @@ class App:
     status_mode: str = ""
     owner_id: UUID | None = None
 
+    @property
+    def allowed_scopes(self) -> frozenset[str]:
+        """What it may ask for: `basic` needs no listing."""
+        return frozenset((*self.scopes, "basic"))
+
 
 @dataclass(frozen=True, slots=True)
 class AppUsage:

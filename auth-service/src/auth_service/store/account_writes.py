@@ -94,7 +94,7 @@ async def is_kept(connection: Connection, account: Account, normalized: str) -> 
 
 
 async def replace_identifier(connection: Connection, account: Account, new: NewIdentifier) -> bool:
-    """Give an account an identifier in place of the one of its kind.
+    """Give an account an identifier in place of the one of its kind; the account's row must be locked.
 
     False if another account of the project has it, or an address is kept for one: the transaction can then only be
     rolled back.

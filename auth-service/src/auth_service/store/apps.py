@@ -111,8 +111,8 @@ async def update(connection: Connection, app: App) -> None:
 
 
 async def shrink_scopes(connection: Connection, app: App) -> None:
-    """Take from grants and sessions of an app what it may not ask for any more; `basic` needs no listing."""
-    kept = [*app.scopes, "basic"]
+    """Take from grants and sessions of an app what it may not ask for any more."""
+    kept = list(app.allowed_scopes)
     for table in ("grants", "sessions"):
         await connection.execute(
             f"UPDATE {table} SET scopes = ARRAY(SELECT scope FROM unnest(scopes) scope WHERE scope = ANY($2)) "  # noqa: S608
