@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gatepost_cli.account import Account
-from gatepost_cli.errors import CommandFailed
+from gatepost_cli.errors import CommandFailed, writing
 
 VARIABLE = "GATEPOST_DATA_DIR"
 DEFAULT = ".gatepost"
@@ -120,8 +120,6 @@ def sign(file: TextIO) -> None:
     Raises:
         CommandFailed: it cannot be written, as on a full disk.
     """
-    try:
+    with writing(Path(file.name)):
         os.ftruncate(file.fileno(), 0)
         os.write(file.fileno(), b"%d\n" % os.getpid())  # unbuffered: what failed is not tried again at the close
-    except OSError as error:
-        raise CommandFailed(f"{file.name} cannot be written: {error.strerror}") from error

@@ -3,7 +3,9 @@
 Every module of the command raises it; `console.telling_failures` turns it into exit status 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -21,3 +23,16 @@ class CommandFailed(Exception):  # noqa: N818  it reads as what happened, and no
         self.message = message
         self.details = tuple(details)
         self.facts = dict(facts or {})
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of an OSError within that the file cannot be written.
+
+    Raises:
+        CommandFailed: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror or error}") from error

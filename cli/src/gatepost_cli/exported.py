@@ -16,7 +16,7 @@ from jwt import PyJWKSet, PyJWS
 from jwt.exceptions import PyJWTError
 
 from gatepost_cli import private_file
-from gatepost_cli.errors import CommandFailed
+from gatepost_cli.errors import CommandFailed, writing
 
 KIND = "gatepost-audit+jws"
 ALGORITHMS = ["ES256"]
@@ -38,12 +38,9 @@ async def write(path: Path, chunks: AsyncIterable[bytes]) -> None:
     Raises:
         CommandFailed: it cannot be written.
     """
-    try:
-        with private_file.replacing(path) as file:
-            async for chunk in chunks:
-                file.write(chunk)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
+    with writing(path), private_file.replacing(path) as file:
+        async for chunk in chunks:
+            file.write(chunk)
 
 
 def check(path: Path, key_set: str) -> Signed:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gatepost_cli import private_file
-from gatepost_cli.errors import CommandFailed
+from gatepost_cli.errors import writing
 
 
 def write(path: Path, document: Any, *, durable: bool = False) -> None:
@@ -17,11 +17,8 @@ def write(path: Path, document: Any, *, durable: bool = False) -> None:
     Raises:
         CommandFailed: it cannot be written; what was there is there.
     """
-    try:
-        with private_file.replacing(path, durable=durable) as file:
-            file.write(json.dumps(document, indent=2).encode() + b"\n")
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
+    with writing(path), private_file.replacing(path, durable=durable) as file:
+        file.write(json.dumps(document, indent=2).encode() + b"\n")
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from gatepost_cli import by_hand, console
 from gatepost_cli.backup import archive, snapshots, tables
 from gatepost_cli.backup.tables import Connection
 from gatepost_cli.data_dir import DataDir
-from gatepost_cli.errors import CommandFailed
+from gatepost_cli.errors import CommandFailed, writing
 from gatepost_cli.supervisor.plan import USERS
 
 Document = dict[str, Any]
@@ -35,7 +35,7 @@ async def take(
     """
     if with_secrets and not where.secrets.exists():
         raise CommandFailed(f"there is no {where.secrets}: where the master key comes from elsewhere, keep it there")
-    try:
+    with writing(path):
         with archive.writing(path) as writer:
             async with snapshots.held(dsns) as moment:
                 now = datetime.now(UTC)
@@ -57,8 +57,6 @@ async def take(
             }
             writer.finish(manifest)
         size = path.stat().st_size  # noqa: ASYNC240 nothing else is at work
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror or error}") from error
     return {
         "file": str(path),
         "bytes": size,
