@@ -32,6 +32,7 @@ T = TypeVar("T")
 PASSWORD = "a password of the tests"
 SERVICE_KEY = "a-service-key-of-the-tests-alone-42-characters"
 COMMAND_SECONDS = 120
+_SHOWS_SECONDS = 1.0
 # Cheap hashes and no limits in the way: tests of limits set their own.
 STACK_SETTINGS = {
     "GATEPOST_ARGON2_MEMORY_KIB": "64",
@@ -42,6 +43,11 @@ STACK_SETTINGS = {
 }
 
 PLAIN_SETTINGS = {"GATEPOST_COALESCING": "false", "GATEPOST_CACHE_SECONDS": "0"}
+
+
+async def until_it_shows() -> None:
+    """Wait until gateways answer by what was changed beside them, in a database or by RPC: a second, as promised."""
+    await asyncio.sleep(_SHOWS_SECONDS)
 
 
 def inherited_environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 from aiohttp import FormData
-from conftest import GatepostStack
+from conftest import GatepostStack, until_it_shows
 from dialects.ihopr_client import MAIL_SECONDS, Ihopr, Person
 from dialects.redirect_client import Browser, Page, Site
 
@@ -103,6 +103,7 @@ async def age_sign_in(stack: GatepostStack, token: str) -> None:
         assert await connection.execute(aged, sha256(token.encode()).digest()) == "UPDATE 1"
     finally:
         await connection.close()
+    await until_it_shows()
 
 
 def secret_of(page: Page) -> str:

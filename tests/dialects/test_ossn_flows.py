@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, MultipartWriter
-from conftest import GatepostStack
+from conftest import GatepostStack, until_it_shows
 from dialects.ossn_client import PASSWORD, Ossn, new_name, new_site
 from dialects.shoop_client import Shoop
 from drawn import plain
@@ -160,6 +160,7 @@ async def test_a_new_picture_has_a_new_address_and_the_old_one_is_gone(site: Oss
         await core.pictures.SetProfilePicture(
             SetProfilePictureRequest(user_id=user_id, kind=kind, content=plain(300, 200))
         )
+    await until_it_shows()
     found = (await site.details(username=user.username)).payload
     assert found["icon"]["larger"] != before
     _, shown = await picture(site, found["icon"]["larger"])
@@ -178,6 +179,7 @@ async def test_the_badge_and_the_language_are_told(site: Ossn, core: Clients) ->
     request = UpdateProfileRequest(profile=profile)
     request.update_mask.paths.extend(["badge", "language"])
     await core.profiles.UpdateProfile(request)
+    await until_it_shows()
     found = (await site.details(username=user.username)).payload
     assert (found["is_verified_user"], found["language"]) == (True, "pt")
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from aiohttp import ClientSession
-from conftest import GatepostStack
+from conftest import GatepostStack, until_it_shows
 from dialects.ihopr_client import CHALLENGE, VERIFIER
 from dialects.redirect_client import REDIRECT_URL, Browser, Site
 from dialects.sngine_client import Sngine
@@ -57,6 +57,7 @@ async def fill(core: Clients, site: Site, email: str) -> str:
     await core.profiles.UpdateProfile(UpdateProfileRequest(profile=profile, update_mask=mask))
     for kind in (PictureKind.PICTURE_KIND_AVATAR, PictureKind.PICTURE_KIND_COVER):
         await core.pictures.SetProfilePicture(SetProfilePictureRequest(user_id=user_id, kind=kind, content=plain()))
+    await until_it_shows()
     return user_id
 
 

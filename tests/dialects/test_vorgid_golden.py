@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from conftest import GatepostStack
+from conftest import GatepostStack, until_it_shows
 from dialects.ihopr_client import new_email
 from dialects.redirect_client import Site
 from dialects.vorgid_client import SCOPES, Vorgid
@@ -55,6 +55,7 @@ async def test_the_user_is_told_as_published(vorgid: Vorgid, core: Clients) -> N
     user_id = (await core.accounts.GetAccount(GetAccountRequest(account=reference))).account.user_id
     born = Profile(user_id=user_id, birth_date="2009-10-09")
     await core.profiles.UpdateProfile(UpdateProfileRequest(profile=born, update_mask=FieldMask(paths=["birth_date"])))
+    await until_it_shows()
     answer = await send(vorgid, "get-personal", token)
     published = sample("get-personal")[1]["data"]
     assert (answer["data"]["name"], answer["data"]["birthday"]) == (published["name"], published["birthday"])
