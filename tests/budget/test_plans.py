@@ -82,6 +82,7 @@ def crowded(
 async def made(crowded: Crowded, counting_session: ClientSession) -> list[Plan]:
     """Make every request once; return how PostgreSQL carried out what was asked of it."""
     place = Place(crowded.stack, counting_session)
+    place.make_everything()
     free = asyncio.Semaphore(_AT_ONCE)
 
     async def once(case: Case) -> None:
