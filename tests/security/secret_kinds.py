@@ -150,10 +150,17 @@ async def _reset_handle(world: World) -> Held:
     return Held(asked["reset_password_token"], person, world.app, code)
 
 
-async def _reset_link(world: World) -> Held:
+async def _page_reset(world: World) -> Held:
     person, door = await world.site.person(), world.door()
     _, held = form(await door.follow(await door.submit(await door.open("/forgot-password"), email=person.email)))
     return Held(held["handle"], person, world.app, (await door.mail(person.email, "reset_link"))["code"])
+
+
+async def _reset_link(world: World) -> Held:
+    person, door = await world.site.person(), world.door()
+    await door.submit(await door.open("/forgot-password"), email=person.email)
+    link = (await door.mail(person.email, "reset_link"))["link"]
+    return Held(link.partition("?token=")[2], person, world.app)
 
 
 async def _vorgid_change(world: World, what: str) -> Held:
@@ -255,7 +262,8 @@ KINDS: dict[str, Kind] = {
         lambda world: _page_challenge(world, world.two_step_app), (_PAGE_TWO_STEP,), ("ihopr two-step-auth-code",)
     ),
     "reset_password_token": Kind(_reset_handle, _RESET),
-    "reset link": Kind(_reset_link, (*_RESET, "shoop reset_password, code")),
+    "reset of the pages": Kind(_page_reset, (*_RESET, "shoop reset_password, code")),
+    "reset link": Kind(_reset_link, ("ihopr reset-password", "page reset-password", "shoop reset_password, handle")),
     "sign of an address": Kind(partial(_vorgid_change, what="email"), ("vorgid edit-email, sign",)),
     "sign of a number": Kind(partial(_vorgid_change, what="phone"), ("vorgid edit-phone, sign",)),
     "change of address": Kind(partial(_page_change, what="email"), ("page email/code",)),

@@ -4,9 +4,11 @@ import json
 import secrets
 from base64 import urlsafe_b64decode
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import cast
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
@@ -20,9 +22,10 @@ from auth_service.challenges import HANDLE_LENGTH, Challenges
 from auth_service.keys import KeyRing
 from auth_service.known_devices import MOST_SHOWN, KnownDevices
 from auth_service.limits import Limit, Limiter
-from auth_service.model import Proof, Purpose
+from auth_service.model import Account, Proof, Purpose
 from auth_service.passwords import check_new
 from auth_service.proof_of_work import ProofOfWork, Terms
+from auth_service.reset_links import TOKEN_LENGTH, ResetLinks
 from auth_service.wrong_answers import WrongAnswers
 from gatepost.auth.v1.sign_in_pb2 import Challenge, ChallengePurpose
 from gateway.pages import account_step, apps_form, step
@@ -45,6 +48,7 @@ UNTOLD = cast("WrongAnswers", None)  # likewise
 CHALLENGES = Challenges(NOWHERE, RING, CLOCK, LIMITER, UNTOLD, max_tries=5, failures=LIMIT, per_address=LIMIT)
 PROOFS = ProofOfWork(NOWHERE, RING, CLOCK, LIMITER, Terms(1, 60, 16, 30, LIMIT))
 DEVICES = KnownDevices(RING)
+RESET_LINKS = ResetLinks(RING, CLOCK)
 SERVICE_KEYS = ServiceKeys(["a key of the tests, of 32 characters", "another key of the tests, as long as it"])
 positions = st.integers(0, 1 << 16)
 
@@ -94,6 +98,33 @@ async def test_no_other_text_is_the_handle_of_a_challenge(text: str, raw: bytes,
             with pytest.raises(GatepostError) as refused:
                 await CHALLENGES._locate(Purpose.OTP, tried)
             assert refused.value.reason is Reason.CHALLENGE_FAILED
+
+
+async def followed(token: str, account: Account) -> UUID:
+    """Return whose a reset link is, if that is the account."""
+    found = await RESET_LINKS.account_id(token)
+    RESET_LINKS.check(token, account)
+    return found
+
+
+@fuzzed(80)
+@given(hostile, st.binary(max_size=50), positions, st.characters(), st.integers(0, 2**63 - 1), st.integers(1, 10**6))
+async def test_only_the_token_of_a_reset_link_sets_a_password_and_only_in_its_time(
+    text: str, raw: bytes, at: int, character: str, version: int, seconds: int
+) -> None:
+    account = replace(AN_ACCOUNT, security_version=version)
+    token = RESET_LINKS.issue(account, CLOCK.now() + timedelta(seconds=seconds))
+    assert len(token) == TOKEN_LENGTH
+    assert await followed(token, account) == account.id
+    nobodys = RESET_LINKS.issue(None, CLOCK.now() + timedelta(seconds=seconds))
+    late = RESET_LINKS.issue(account, CLOCK.now())
+    forged = (raw.ljust(42, b"\1")[:42].hex(), changed(token, at, character), nobodys, late)
+    for tried in (text, raw.hex(), *forged, token[:-1], token + "0", f"{token[:-2]} {token[-1]}"):
+        with pytest.raises(GatepostError) as refused:
+            await followed(tried, account)
+        assert refused.value.reason is Reason.CHALLENGE_FAILED
+    with pytest.raises(GatepostError):
+        RESET_LINKS.check(token, replace(account, security_version=version - 1 if version else 1))
 
 
 @fuzzed(80)

@@ -41,7 +41,7 @@ async def test_a_secret_is_taken_at_its_own_place_and_nowhere_else(world: World,
 
 
 def test_every_place_takes_one_kind_at_least() -> None:
-    of_none = {"shoop login, token of Facebook", "shoop reset_password, handle", "page sign-in/code, reset"}
+    of_none = {"shoop login, token of Facebook", "page sign-in/code, reset"}
     assert {place for kind in KINDS.values() for place in kind.own} == set(PLACES) - of_none
 
 

@@ -149,14 +149,20 @@ class Challenges:
             data: Stored with it and returned by `claim`; `wrong_answers` names what of it a wrong answer's event says.
             seconds: Its lifetime.
             decoy: There is nobody to answer it, so no code will.
-            by_subject: It can be answered without the handle too, by whoever says whom it is about (`claim_of`).
+            by_subject: It can be answered without the handle too, by whoever says whom it is about (`claim_of`). A link
+                that nobody can guess is mailed with it: after too many wrong answers it is opened as a decoy.
 
         Raises:
-            GatepostError: RATE_LIMITED after too many wrong answers.
+            GatepostError: RATE_LIMITED after too many wrong answers, unless `by_subject`.
         """
         hashed = _hashed(subject)
         key = _key(purpose, hashed)
-        await self._limiter.check((self._failures, key))
+        try:
+            await self._limiter.check((self._failures, key))
+        except GatepostError as error:
+            if not by_subject or error.reason is not Reason.RATE_LIMITED:
+                raise
+            decoy = True
         key_id = self._keys.active_id
         head = key_id.to_bytes(2, "big") + secrets.token_bytes(17)
         handle = (head + _xor(hashed, self._keys.mac("challenge-mask", head, key_id))).hex()

@@ -50,6 +50,7 @@ from auth_service.projects import Projects
 from auth_service.proof_of_work import ProofOfWork, Terms
 from auth_service.reauthentication import Reauthentication
 from auth_service.recovery import Recovery
+from auth_service.reset_links import ResetLinks
 from auth_service.restoration import catch_up, tell
 from auth_service.rpc.accounts import AccountRpc
 from auth_service.rpc.apps import ApiKeyRpc, AppRpc
@@ -364,6 +365,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             proofs=proofs,
             guesses=guesses,
             devices=devices,
+            links=ResetLinks(ring, clock),
             clock=clock,
             mails=mails_at_door,
             reset_seconds=settings.reset_seconds,

@@ -1,11 +1,13 @@
-"""Password reset by a mailed code, or by a link with the code in it where the gateway asks for itself.
+"""Password reset by a mailed code; or by a link that is mailed with it, where the gateway asks for itself.
 
-An address without account gets a challenge too, which cannot be answered.
+An address without account gets a challenge too, which cannot be answered. Codes can be guessed at by whoever asked for
+them, so there is an end to asking and answering; links are good whatever others do, and are counted by themselves.
 """
 
 from asyncio import CancelledError
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +22,24 @@ from auth_service.model import Account, AccountState, Asking, Entry, OpenChallen
 from auth_service.notices import Notices
 from auth_service.passwords import Passwords
 from auth_service.proof_of_work import ProofOfWork
+from auth_service.reset_links import TOKEN_LENGTH, ResetLinks
 from auth_service.sign_in import subject_of
 from auth_service.store import accounts
-from auth_service.store.audit import Event
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, missing
-from runtime.postgres import Connection, Database
+from runtime.postgres import Database
 
 _NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Permit:
+    """Who may set a new password, while his account is as it was, and what it is checked against."""
+
+    account_id: UUID
+    security_version: int
+    min_length: int
+    names: Sequence[str]
 
 
 class Recovery:
@@ -46,6 +58,7 @@ class Recovery:
         proofs: ProofOfWork,
         guesses: Guesses,
         devices: KnownDevices,
+        links: ResetLinks,
         clock: Clock,
         mails: Mails,
         reset_seconds: int,
@@ -62,6 +75,7 @@ class Recovery:
         self._proofs = proofs
         self._guesses = guesses
         self._devices = devices
+        self._links = links
         self._clock = clock
         self._mails = mails
         self._reset_seconds = reset_seconds
@@ -76,7 +90,8 @@ class Recovery:
         _, normalized = identifiers.email(email)
         await self._proofs.demand(entry.project.name, asking.proof, counted=True)
         subject = subject_of(entry.project.id, normalized)
-        await self._limiter.take(*self._mails.windows(f"reset:{subject}", entry.app))
+        counted = "reset" if entry.app else "reset-link"
+        await self._limiter.take(*self._mails.windows(f"{counted}:{subject}", entry.app))
         async with self._database.acquire() as connection:
             found = await accounts.fetch_by_identifier(connection, entry.project.id, "email", normalized)
         account = found[0] if found and found[0].state is not AccountState.DISABLED else None
@@ -90,10 +105,10 @@ class Recovery:
             "project": entry.project.name,
             "client_id": entry.app.client_id if entry.app else "",
         }
-        seconds = self._reset_seconds if entry.app else self._link_seconds
         opened = await self._challenges.open(
-            Purpose.RESET, subject, data, seconds, decoy=account is None, by_subject=entry.app is None
+            Purpose.RESET, subject, data, self._reset_seconds, decoy=account is None, by_subject=entry.app is None
         )
+        letter = self._code_letter(opened) if entry.app else self._link_letter(entry, account, opened)
         event = self._audit.event(
             "password.reset_start", account=account, app=entry.app, project=entry.project.name, by_user=False
         )
@@ -101,18 +116,21 @@ class Recovery:
             if account is None:
                 await self._notices.post_decoy(connection, event)
             else:
-                await self._mail(connection, entry, account, opened, seconds, event)
+                await self._notices.post(connection, recipient=account.recipient(), event=event, **letter)
         return opened.challenge
 
     async def complete(self, *, handle: str, code: str, password: str) -> str:
-        """Set a new password against a reset challenge. See SignInService.CompletePasswordReset.
+        """Set a new password against a reset challenge, or the token of a mailed link in place of its handle.
 
-        The new password is checked first, so that a weak one does not spend the challenge. Returns what the device is
-        known by from now on: whoever is locked out by strangers would be so again before he has typed his new password.
+        See SignInService.CompletePasswordReset. The new password is checked first, so that a weak one does not spend
+        the challenge. Returns what the device is known by from now on: whoever is locked out by strangers would be so
+        again before he has typed his new password.
         """
+        if len(handle) == TOKEN_LENGTH:
+            return await self._follow(await self._account(handle), password)
         data = await self._challenges.peek(Purpose.RESET, handle)
-        self._check(password, data, data["email"])
-        return await self._finish(await self._challenges.claim(Purpose.RESET, handle, code), password)
+        self._check(password, _permit(data), data["email"])
+        return await self._answer(await self._challenges.claim(Purpose.RESET, handle, code), password)
 
     async def complete_by_email(self, *, project: str, email: str, code: str, password: str) -> str:
         """Set a new password where only the address is known, and the code, or the token of the link that was mailed.
@@ -124,59 +142,78 @@ class Recovery:
         """
         home = await self._clients.project(project)
         _, normalized = identifiers.login(email)
-        if len(code) == HANDLE_LENGTH + CODE_LENGTH:
+        if len(code) == TOKEN_LENGTH:
+            account = await self._account(code)
+            if account.project_id != home.id or identifiers.login(account.email)[1] != normalized:
+                raise GatepostError(Reason.CHALLENGE_FAILED)
+            return await self._follow(account, password)
+        if len(code) == HANDLE_LENGTH + CODE_LENGTH:  # a link that was mailed by the release before
             handle, code = code[:HANDLE_LENGTH], code[HANDLE_LENGTH:]
             if (await self._challenges.peek(Purpose.RESET, handle))["email"] != normalized:
                 raise GatepostError(Reason.CHALLENGE_FAILED)
             return await self.complete(handle=handle, code=code, password=password)
         subject = subject_of(home.id, normalized)
         data = await self._challenges.peek_of(Purpose.RESET, subject)
-        self._check(password, data, data["email"])
-        return await self._finish(await self._challenges.claim_of(Purpose.RESET, subject, code), password)
+        self._check(password, _permit(data), data["email"])
+        return await self._answer(await self._challenges.claim_of(Purpose.RESET, subject, code), password)
 
-    def _check(self, password: str, data: Mapping[str, Any], own: str) -> None:
-        names = data.get("names", ())  # absent in those of the release before
-        self._passwords.check_new(password, data["min_length"], (own,), names)
+    async def _account(self, token: str) -> Account:
+        account_id = await self._links.account_id(token)
+        async with self._database.acquire() as connection:
+            account = await accounts.fetch(connection, account_id)
+        if account is None:
+            raise GatepostError(Reason.CHALLENGE_FAILED)
+        self._links.check(token, account)
+        return account
 
-    async def _mail(
-        self, connection: Connection, entry: Entry, account: Account, opened: Opened, seconds: int, event: Event
-    ) -> None:
-        post = partial(
-            self._notices.post,
-            recipient=account.recipient(),
-            expires_at=opened.challenge.expires_at,
-            event=event,
-            code=opened.code,
-            minutes=max(1, seconds // 60),
-        )
-        if entry.app:
-            await post(connection, "reset_code")
-            return
-        home = "" if entry.project.name == "default" else f"/t/{entry.project.name}"  # whose page it is
-        link = f"{self._public_url}{home}/reset-password?token={opened.challenge.handle}{opened.code}"
-        await post(connection, "reset_link", link=link)
+    async def _follow(self, account: Account, password: str) -> str:
+        home = await self._clients.project(account.project)
+        permit = _Permit(account.id, account.security_version, home.password_min_length, home.names)
+        self._check(password, permit, account.email)
+        return await self._set_password(permit, password)
 
-    async def _finish(self, claim: Claim, password: str) -> str:
+    async def _answer(self, claim: Claim, password: str) -> str:
         try:
-            version = await self._set_password(claim, password)
+            return await self._set_password(_permit(claim.data), password)
         except (GatepostError, CancelledError) as error:
             if not isinstance(error, GatepostError) or error.reason is not Reason.CHALLENGE_FAILED:
                 await self._challenges.release(claim)
             raise
-        return self._devices.issue(UUID(claim.data["account_id"]), version)
 
-    async def _set_password(self, claim: Claim, password: str) -> int:
-        """Return the account's security version from now on."""
-        account_id = UUID(claim.data["account_id"])
+    def _check(self, password: str, permit: _Permit, own: str) -> None:
+        self._passwords.check_new(password, permit.min_length, (own,), permit.names)
+
+    def _code_letter(self, opened: Opened) -> dict[str, Any]:
+        return {
+            "template": "reset_code",
+            "code": opened.code,
+            "minutes": max(1, self._reset_seconds // 60),
+            "expires_at": opened.challenge.expires_at,
+        }
+
+    def _link_letter(self, entry: Entry, account: Account | None, opened: Opened) -> dict[str, Any]:
+        home = "" if entry.project.name == "default" else f"/t/{entry.project.name}"  # whose page it is
+        expires_at = self._clock.now() + timedelta(seconds=self._link_seconds)
+        token = self._links.issue(account, expires_at)
+        return {
+            "template": "reset_link",
+            "code": opened.code,
+            "link": f"{self._public_url}{home}/reset-password?token={token}",
+            "minutes": max(1, self._link_seconds // 60),
+            "expires_at": expires_at,
+        }
+
+    async def _set_password(self, permit: _Permit, password: str) -> str:
+        account_id = permit.account_id
         encoded = await self._passwords.hash(password)
         now = self._clock.now()
         async with self._database.transaction() as connection:
             account = await accounts.fetch(connection, account_id)
             if account is None or account.state is AccountState.DISABLED:
                 raise GatepostError(Reason.CHALLENGE_FAILED)
-            if not await accounts.bump_security_version(connection, account_id, claim.data["security_version"], now):
-                raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since the code was mailed
-            self._check(password, claim.data, account.username)
+            if not await accounts.bump_security_version(connection, account_id, permit.security_version, now):
+                raise GatepostError(Reason.CHALLENGE_FAILED)  # something sensitive changed since it was mailed
+            self._check(password, permit, account.username)
             await accounts.put_password(connection, account_id, encoded, now)
             if not account.email_verified:
                 # Whoever linked an identity did not prove the address; who reads its mail did.
@@ -186,4 +223,10 @@ class Recovery:
             await self._notices.post(connection, "password_changed", account.recipient(), time=now.isoformat())
             await self._audit.record(connection, "password.reset", account=account)
             await self._guesses.forget(account_id)
-        return account.security_version + 1
+        return self._devices.issue(account_id, permit.security_version + 1)
+
+
+def _permit(data: Mapping[str, Any]) -> _Permit:
+    """Return what is stored with a challenge."""
+    names = data.get("names", ())  # absent in those of the release before
+    return _Permit(UUID(data["account_id"]), data["security_version"], data["min_length"], names)

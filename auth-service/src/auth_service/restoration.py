@@ -144,6 +144,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     await audit.insert(connection, _restored(now))
     ended = await store.end_sessions(connection, now)
     deleted = await store.delete_accounts(connection, sorted(heard.deleted), now)
+    await store.raise_versions(connection, sorted(heard.accounts))
     await store.put_accounts(connection, heard.kept_accounts, now)
     unsure = heard.accounts - {each.id for each in heard.kept_accounts}
     await store.drop_passwords(connection, sorted(heard.passwords & unsure))

@@ -49,7 +49,7 @@ class AuthSettings(SharedSettings):
 
     code_seconds: int = Field(5 * _MINUTE, ge=1, description="Lifetime of a one-time code.")
     otp_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a mailed sign-in or two-step code.")
-    reset_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a reset code mailed for an app.")
+    reset_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a mailed code to reset a password.")
     reset_link_seconds: int = Field(30 * _MINUTE, ge=1, description="Lifetime of a mailed link to reset a password.")
     email_change_seconds: int = Field(10 * _MINUTE, ge=1, description="Lifetime of a code mailed to a new address.")
     email_undo_seconds: int = Field(

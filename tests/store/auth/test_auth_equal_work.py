@@ -20,6 +20,7 @@ from auth_service.passwords import Passwords
 from auth_service.projects import ProjectChanges
 from auth_service.proof_of_work import ProofOfWork, Terms
 from auth_service.recovery import Recovery
+from auth_service.reset_links import ResetLinks
 from auth_service.sign_in import SignIn
 from auth_service.sign_up import Newcomer, SignUp
 from auth_service.store import accounts
@@ -137,7 +138,14 @@ async def house(postgres: Any, valkey_url: Callable[[], str]) -> AsyncIterator[H
             otp_seconds=600,
             registration_seconds=86_400,
         ),
-        Recovery(**shared, **counted, reset_seconds=900, link_seconds=1800, public_url="http://gatepost.example"),
+        Recovery(
+            **shared,
+            **counted,
+            links=ResetLinks(engines.ring, engines.clock),
+            reset_seconds=900,
+            link_seconds=1800,
+            public_url="http://gatepost.example",
+        ),
     )
     passwords.close()
     await engines.close()

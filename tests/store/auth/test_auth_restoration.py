@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from auth_service.history import Document
 from auth_service.key_life import KeyState
 from auth_service.links import Links
 from auth_service.model import LinkPurpose
+from auth_service.reset_links import ResetLinks
 from auth_service.restoration import catch_up, tell
+from auth_service.store import accounts
 from auth_service.store.audit import Event
-from runtime.errors import Reason
+from runtime.errors import GatepostError, Reason
 from runtime.postgres import Connection, Database
 
 THIEVES = {"email": "thief@example.com", "normalized": "thief@example.com"}
@@ -83,6 +86,36 @@ async def test_a_link_that_ended_after_the_backup_leads_nowhere_in_the_copy(
         await refused(links.find(connection, ended), Reason.CHALLENGE_FAILED)
         if not events_alone:
             assert (await links.find(connection, lives)).data == THIEVES
+
+
+@pytest.mark.parametrize("events_alone", [False, True])
+async def test_a_reset_link_that_was_used_after_the_backup_leads_nowhere_in_the_copy(
+    copy: Engines, *, events_alone: bool
+) -> None:
+    """It was mailed after the backup too, when the account had changed once: the copy does not know of that."""
+    account = await copy.account((await copy.app())[0])
+    links = ResetLinks(copy.ring, copy.clock)
+    changed = replace(account, security_version=account.security_version + 1)
+    used = links.issue(changed, copy.clock.now() + timedelta(minutes=30))
+    told: list[Document] = []
+    async with copy.database.acquire() as connection:
+        replaced = connection.transaction()
+        await replaced.start()
+        for version in (account.security_version, changed.security_version):
+            await accounts.bump_security_version(connection, account.id, version, copy.clock.now())
+        await copy.audit.record(connection, "password.reset", account=account)
+        await tell(connection, 0, told.append)
+        await replaced.rollback()
+    await settle(
+        copy, event(1, "password.reset", account.id), *(each for each in told if "kept" in each and not events_alone)
+    )
+    async with copy.database.acquire() as connection:
+        restored = await accounts.fetch(connection, account.id)
+    assert restored is not None
+    assert await links.account_id(used) == account.id
+    with pytest.raises(GatepostError) as refusal:
+        links.check(used, restored)
+    assert refusal.value.reason is Reason.CHALLENGE_FAILED
 
 
 async def test_a_project_disabled_after_the_backup_is_disabled_in_the_copy(copy: Engines) -> None:

@@ -63,7 +63,8 @@ async def _press(call: Call, form: _Pressed) -> Reply:
 
 
 async def _dead(call: Call, error: GatepostError) -> Reply:
-    return await show(call, "dead_link.html", taken=error.reason is Reason.EMAIL_TAKEN, here=url(call, _path(call)))
+    taken = error.reason is Reason.EMAIL_TAKEN
+    return await show(call, "dead_link.html", taken=taken, restart="", here=url(call, _path(call)))
 
 
 def _path(call: Call) -> str:

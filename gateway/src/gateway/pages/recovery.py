@@ -1,4 +1,4 @@
-"""/forgot-password, /reset-password: a mailed code, by hand or in a link, and a new password against it."""
+"""/forgot-password, /reset-password: a mailed code, or the link it came with, and a new password against it."""
 
 import re
 from dataclasses import dataclass
@@ -18,10 +18,12 @@ from gateway.web.forms import PageForm
 from gateway.web.paths import url
 from gateway.web.proof import ProvingForm, demanded
 from gateway.web.session import VISITOR
-from runtime.errors import GatepostError, missing
+from gateway.web.templates import show
+from runtime.errors import GatepostError, Reason, missing
 
-# A handle, and perhaps the code: what a mailed link holds.
-_TOKEN = re.compile(r"([0-9a-f]{70})([0-9]{6})?")
+# What a mailed link holds; and what one of the release before does, a handle and its code.
+_TOKEN = re.compile(r"[0-9a-f]{84}")
+_EARLIER_TOKEN = re.compile(r"([0-9a-f]{70})([0-9]{6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ async def _forgot(call: Call, form: _Forgot) -> Reply:
 
 
 async def _reset_page(call: Call, form: _Arrival) -> Reply:
-    """Ask for code and new password; a mailed link brings the code. Nothing is spent by looking."""
+    """Ask for code and new password; a mailed link needs no code. Nothing is spent by looking."""
     door = await door_of(call, form.next)
-    given = _TOKEN.fullmatch(form.token)
+    if _TOKEN.fullmatch(form.token):
+        return await _show_reset(call, door, Step("reset", form.token), "")
+    given = _EARLIER_TOKEN.fullmatch(form.token)
     if given:
-        return await _show_reset(call, door, Step("reset", given[1]), given[2] or "")
+        return await _show_reset(call, door, Step("reset", given[1]), given[2])
     open_step = current_step(call, "reset")
     if open_step is None:
         return redirect(url(call, "/forgot-password", next=door.next))
@@ -78,7 +82,10 @@ async def _reset(call: Call, form: _Reset) -> Reply:
     door = await door_of(call, form.next)
     code = "".join(form.code.split())
     call.again = partial(_show_reset, call, door, Step("reset", form.handle, form.email), code)
-    absent = [name for name, value in (("code", code), ("password", form.password)) if not value]
+    wanted = {"password": form.password}
+    if not _TOKEN.fullmatch(form.handle):
+        wanted["code"] = code
+    absent = [name for name, value in wanted.items() if not value]
     if absent:
         raise missing(*absent)
     done = await call.clients.sign_in.CompletePasswordReset(
@@ -94,7 +101,13 @@ async def _show_forgot(call: Call, door: Door, email: str, error: GatepostError 
 
 
 async def _show_reset(call: Call, door: Door, asked: Step, code: str, error: GatepostError | None = None) -> Reply:
-    return await show_door(call, "reset.html", door, page="/reset-password", error=error, step=asked, code=code)
+    linked = bool(_TOKEN.fullmatch(asked.handle))
+    if linked and error is not None and error.reason is Reason.CHALLENGE_FAILED:
+        restart = url(call, "/forgot-password", next=door.next)
+        return await show(call, "dead_link.html", taken=False, restart=restart, here=restart)
+    return await show_door(
+        call, "reset.html", door, page="/reset-password", error=error, step=asked, linked=linked, code=code
+    )
 
 
 ROUTES = (

@@ -601,7 +601,9 @@ class CompletePasswordResetRequest(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
     handle: _builtins.str
-    """See Challenge.handle. Empty when `email` says whose challenge it is."""
+    """See Challenge.handle; or the token of the link that was mailed, which needs no code. Empty when `email` says whose
+    challenge it is.
+    """
     code: _builtins.str
     """What the person typed; or, without a handle, perhaps the token of the link that was mailed."""
     password: _builtins.str
