@@ -263,7 +263,7 @@ KINDS: dict[str, Kind] = {
     ),
     "reset_password_token": Kind(_reset_handle, _RESET),
     "reset of the pages": Kind(_page_reset, (*_RESET, "shoop reset_password, code")),
-    "reset link": Kind(_reset_link, ("ihopr reset-password", "page reset-password", "shoop reset_password, handle")),
+    "reset link": Kind(_reset_link, ("page reset-password", "shoop reset_password, handle")),
     "sign of an address": Kind(partial(_vorgid_change, what="email"), ("vorgid edit-email, sign",)),
     "sign of a number": Kind(partial(_vorgid_change, what="phone"), ("vorgid edit-phone, sign",)),
     "change of address": Kind(partial(_page_change, what="email"), ("page email/code",)),

@@ -63,7 +63,8 @@ class Mails:
     """How many codes are mailed for people at the door.
 
     Args:
-        per_account: To one address and for one purpose, whether or not it has an account.
+        per_account: To one address and for one purpose, whether or not it has an account. Links to reset a password are
+            one, codes to do so another.
         per_client: Asked for by one client address.
         per_app: Asked for by one app.
     """

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import TextIO
 
 import aiohttp
@@ -162,7 +163,7 @@ async def serve(settings: AuthSettings, stop: asyncio.Event) -> None:
             seal=seal,
             audit=audit,
             clock=clock,
-            longest=lifetimes.longest,
+            longest=max(lifetimes.longest, timedelta(seconds=settings.reset_link_seconds)),
         )
         await keeper.load()
         service_keys = ServiceKeys(settings.service_key_list)

@@ -120,13 +120,13 @@ class Recovery:
         return opened.challenge
 
     async def complete(self, *, handle: str, code: str, password: str) -> str:
-        """Set a new password against a reset challenge, or the token of a mailed link in place of its handle.
+        """Set a new password against a reset challenge; or with the token of a mailed link for a handle, and no code.
 
         See SignInService.CompletePasswordReset. The new password is checked first, so that a weak one does not spend
         the challenge. Returns what the device is known by from now on: whoever is locked out by strangers would be so
         again before he has typed his new password.
         """
-        if len(handle) == TOKEN_LENGTH:
+        if len(handle) == TOKEN_LENGTH and not code:
             return await self._follow(await self._account(handle), password)
         data = await self._challenges.peek(Purpose.RESET, handle)
         self._check(password, _permit(data), data["email"])

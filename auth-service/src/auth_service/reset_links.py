@@ -76,7 +76,7 @@ def _read(token: str) -> bytes:
         raw = bytes.fromhex(token)
     except ValueError:
         raw = b""
-    if len(token) != TOKEN_LENGTH or len(raw) != _MAC.stop:
+    if len(raw) != _MAC.stop or token != raw.hex():
         raise GatepostError(Reason.CHALLENGE_FAILED)
     return raw
 

@@ -142,9 +142,10 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     heard = await _hear(connection, lines)
     await store.number_events(connection)
     await audit.insert(connection, _restored(now))
+    # What was made with them says nothing of what became of it since: links to reset a password, known devices.
+    await store.revoke_keys(connection, now)
     ended = await store.end_sessions(connection, now)
     deleted = await store.delete_accounts(connection, sorted(heard.deleted), now)
-    await store.raise_versions(connection, sorted(heard.accounts))
     await store.put_accounts(connection, heard.kept_accounts, now)
     unsure = heard.accounts - {each.id for each in heard.kept_accounts}
     await store.drop_passwords(connection, sorted(heard.passwords & unsure))
@@ -167,7 +168,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     if heard.keys:
         await store.keep_keys(connection, heard.kept_keys)
     if heard.emergency:
-        await store.revoke_keys(connection, now)
+        await store.revoke_signing_keys(connection, now)
     await store.delete_grants(connection, [pair for pair, (_, given) in heard.grants.items() if not given])
     return {
         "events": heard.events,

@@ -110,7 +110,9 @@ class AuthSettings(SharedSettings):
     code_failures_per_account: int = Field(30, ge=1, description="Wrong mailed codes per account and window.")
     code_failures_per_address: int = Field(300, ge=1, description="Wrong mailed codes per client address and window.")
     code_failure_window_seconds: int = Field(60 * _MINUTE, ge=1, description="Window of the two limits above.")
-    mails_per_account: int = Field(10, ge=1, description="Codes mailed to one address per purpose and window.")
+    mails_per_account: int = Field(
+        10, ge=1, description="Codes, or links to reset a password, mailed to one address per purpose and window."
+    )
     mails_per_address: int = Field(
         1000, ge=1, description="Codes mailed for sign-up, sign-in and reset per client address and window."
     )

@@ -13,9 +13,6 @@ from auth_service.store.audit import Event
 from auth_service.store.kept import KeptAccount, KeptApp
 from runtime.postgres import Connection
 
-# More than anybody's was raised since a copy was made.
-_VERSIONS_SINCE = 1_000_000
-
 
 async def known(connection: Connection, ids: Sequence[int]) -> Mapping[int, datetime]:
     """Return when those of the events happened that the copy has."""
@@ -63,18 +60,12 @@ async def delete_accounts(connection: Connection, ids: Sequence[UUID], now: date
     return int(done.rpartition(" ")[2])
 
 
-async def raise_versions(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Make worthless what was bound to a security version of these accounts, be it one that the copy does not know."""
-    await connection.execute(
-        "UPDATE accounts SET security_version = security_version + $2 WHERE id = ANY($1)", ids, _VERSIONS_SINCE
-    )
-
-
 async def put_accounts(connection: Connection, kept: Sequence[KeptAccount], now: datetime) -> None:
     """Make accounts of the copy what they were when it was restored. Those that it has not stay away."""
     ids = [each.id for each in kept]
     await connection.executemany(
-        "UPDATE accounts SET role = $2, state = $3, closing_at = $4, updated_at = $5 WHERE id = $1",
+        "UPDATE accounts SET role = $2, state = $3, closing_at = $4, updated_at = $5, "
+        "security_version = security_version + 1 WHERE id = $1",
         [(each.id, each.role, each.state, each.closing_at, now) for each in kept],
     )
     await drop_passwords(connection, ids)
@@ -132,7 +123,8 @@ async def put_state(
 ) -> None:
     """Close or open an account."""
     await connection.execute(
-        "UPDATE accounts SET state = $2, closing_at = $3, updated_at = $4 WHERE id = $1",
+        "UPDATE accounts SET state = $2, closing_at = $3, updated_at = $4, security_version = security_version + 1 "
+        "WHERE id = $1",
         account_id,
         state,
         closing_at,
@@ -168,9 +160,13 @@ async def keep_keys(connection: Connection, ids: Sequence[UUID]) -> None:
 
 
 async def revoke_keys(connection: Connection, now: datetime) -> None:
-    """Revoke every token key and signing key; whoever serves the copy makes new ones."""
-    for table in ("keys", "signing_keys"):
-        await connection.execute(f"UPDATE {table} SET revoked_at = $1 WHERE revoked_at IS NULL", now)  # noqa: S608 constants
+    """Revoke every token key; whoever serves the copy makes a new one."""
+    await connection.execute("UPDATE keys SET revoked_at = $1 WHERE revoked_at IS NULL", now)
+
+
+async def revoke_signing_keys(connection: Connection, now: datetime) -> None:
+    """Likewise every signing key."""
+    await connection.execute("UPDATE signing_keys SET revoked_at = $1 WHERE revoked_at IS NULL", now)
 
 
 async def delete_grants(connection: Connection, pairs: Sequence[tuple[UUID, str]]) -> None:

@@ -83,7 +83,9 @@ async def _reset(call: Call, form: _Reset) -> Reply:
     code = "".join(form.code.split())
     call.again = partial(_show_reset, call, door, Step("reset", form.handle, form.email), code)
     wanted = {"password": form.password}
-    if not _TOKEN.fullmatch(form.handle):
+    if _TOKEN.fullmatch(form.handle):
+        code = ""
+    else:
         wanted["code"] = code
     absent = [name for name, value in wanted.items() if not value]
     if absent:
