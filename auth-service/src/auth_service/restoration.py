@@ -181,7 +181,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
         "apps_to_look_at": sorted(heard.apps - sure),
         "projects_to_look_at": sorted(heard.changed_projects),
         "api_keys_dropped": heard.keys and not heard.kept_keys,
-        "keys_revoked": heard.emergency,
+        "signing_keys_revoked": heard.emergency,
     }
 
 

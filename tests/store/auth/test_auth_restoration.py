@@ -55,9 +55,9 @@ async def states(copy: Engines) -> tuple[list[KeyState], list[KeyState]]:
 
 
 async def test_keys_revoked_after_the_backup_are_revoked_in_the_copy_which_makes_new_ones(copy: Engines) -> None:
-    assert not (await settle(copy, event(1, "key.rotate")))["keys_revoked"]
+    assert not (await settle(copy, event(1, "key.rotate")))["signing_keys_revoked"]
     assert await states(copy) == ([KeyState.ACTIVE, KeyState.REVOKED], [KeyState.ACTIVE])
-    assert (await settle(copy, event(2, "key.revoke_all")))["keys_revoked"]
+    assert (await settle(copy, event(2, "key.revoke_all")))["signing_keys_revoked"]
     revoked = [KeyState.REVOKED] * 2
     assert await states(copy) == ([KeyState.ACTIVE, *revoked], [KeyState.ACTIVE, KeyState.REVOKED])
 
