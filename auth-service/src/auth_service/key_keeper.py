@@ -82,7 +82,7 @@ class KeyKeeper:
         async with self._database.transaction() as connection:
             await store.lock(connection)
             rows = await store.fetch_all(connection)
-            if all(row.revoked_at for row in rows):  # none yet, or a copy that was restored after an emergency
+            if all(row.revoked_at for row in rows):  # none yet, or a restored copy
                 await self._add(connection, max((row.id for row in rows), default=0) + 1)
             if all(row.revoked_at for row in await signing_store.fetch_all(connection)):
                 await self._signing.add(connection)

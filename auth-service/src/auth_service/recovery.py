@@ -7,13 +7,13 @@ them, so there is an end to asking and answering; links are good whatever others
 from asyncio import CancelledError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from auth_service import identifiers
 from auth_service.audit import Audit
-from auth_service.challenges import CODE_LENGTH, HANDLE_LENGTH, Challenges, Claim, Opened
+from auth_service.challenges import CODE_LENGTH, HANDLE_LENGTH, Challenges, Claim
 from auth_service.clients import Clients
 from auth_service.guesses import Guesses
 from auth_service.known_devices import KnownDevices
@@ -108,7 +108,11 @@ class Recovery:
         opened = await self._challenges.open(
             Purpose.RESET, subject, data, self._reset_seconds, decoy=account is None, by_subject=entry.app is None
         )
-        letter = self._code_letter(opened) if entry.app else self._link_letter(entry, account, opened)
+        seconds, expires_at = self._reset_seconds, opened.challenge.expires_at
+        link: dict[str, Any] = {}
+        if entry.app is None:
+            seconds, expires_at = self._link_seconds, self._clock.now() + timedelta(seconds=self._link_seconds)
+            link = {"link": self._link(entry, account, expires_at)}
         event = self._audit.event(
             "password.reset_start", account=account, app=entry.app, project=entry.project.name, by_user=False
         )
@@ -116,7 +120,16 @@ class Recovery:
             if account is None:
                 await self._notices.post_decoy(connection, event)
             else:
-                await self._notices.post(connection, recipient=account.recipient(), event=event, **letter)
+                await self._notices.post(
+                    connection,
+                    "reset_link" if link else "reset_code",
+                    account.recipient(),
+                    expires_at=expires_at,
+                    event=event,
+                    code=opened.code,
+                    minutes=max(1, seconds // 60),
+                    **link,
+                )
         return opened.challenge
 
     async def complete(self, *, handle: str, code: str, password: str) -> str:
@@ -183,25 +196,9 @@ class Recovery:
     def _check(self, password: str, permit: _Permit, own: str) -> None:
         self._passwords.check_new(password, permit.min_length, (own,), permit.names)
 
-    def _code_letter(self, opened: Opened) -> dict[str, Any]:
-        return {
-            "template": "reset_code",
-            "code": opened.code,
-            "minutes": max(1, self._reset_seconds // 60),
-            "expires_at": opened.challenge.expires_at,
-        }
-
-    def _link_letter(self, entry: Entry, account: Account | None, opened: Opened) -> dict[str, Any]:
+    def _link(self, entry: Entry, account: Account | None, expires_at: datetime) -> str:
         home = "" if entry.project.name == "default" else f"/t/{entry.project.name}"  # whose page it is
-        expires_at = self._clock.now() + timedelta(seconds=self._link_seconds)
-        token = self._links.issue(account, expires_at)
-        return {
-            "template": "reset_link",
-            "code": opened.code,
-            "link": f"{self._public_url}{home}/reset-password?token={token}",
-            "minutes": max(1, self._link_seconds // 60),
-            "expires_at": expires_at,
-        }
+        return f"{self._public_url}{home}/reset-password?token={self._links.issue(account, expires_at)}"
 
     async def _set_password(self, permit: _Permit, password: str) -> str:
         account_id = permit.account_id

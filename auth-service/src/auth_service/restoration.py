@@ -16,7 +16,7 @@ from uuid import UUID
 from auth_service import history
 from auth_service.audit import describe
 from auth_service.history import Document
-from auth_service.store import audit, kept
+from auth_service.store import audit, kept, keys, signing_keys
 from auth_service.store import restoration as store
 from auth_service.store.audit import Event
 from auth_service.store.kept import KeptAccount, KeptApp
@@ -142,8 +142,9 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     heard = await _hear(connection, lines)
     await store.number_events(connection)
     await audit.insert(connection, _restored(now))
-    # What was made with them says nothing of what became of it since: links to reset a password, known devices.
-    await store.revoke_keys(connection, now)
+    # What was made with them says nothing of what became of it since: links to reset a password, known devices. Whoever
+    # serves the copy makes a new one.
+    await keys.revoke_all(connection, now)
     ended = await store.end_sessions(connection, now)
     deleted = await store.delete_accounts(connection, sorted(heard.deleted), now)
     await store.put_accounts(connection, heard.kept_accounts, now)
@@ -168,7 +169,7 @@ async def catch_up(connection: Connection, lines: Iterable[str], clock: Clock, c
     if heard.keys:
         await store.keep_keys(connection, heard.kept_keys)
     if heard.emergency:
-        await store.revoke_signing_keys(connection, now)
+        await signing_keys.revoke_all(connection, now)
     await store.delete_grants(connection, [pair for pair, (_, given) in heard.grants.items() if not given])
     return {
         "events": heard.events,

@@ -16,6 +16,7 @@ __all__ = [
     "is_in_use",
     "lock",
     "reseal",
+    "revoke_all",
     "revoke_before",
 ]
 
@@ -50,6 +51,11 @@ async def insert(connection: Connection, key: StoredKey) -> None:
     await connection.execute(
         "INSERT INTO keys (id, sealed, created_at) VALUES ($1, $2, $3)", key.id, key.sealed, key.created_at
     )
+
+
+async def revoke_all(connection: Connection, now: datetime) -> None:
+    """Revoke every key there is."""
+    await connection.execute("UPDATE keys SET revoked_at = $1 WHERE revoked_at IS NULL", now)
 
 
 async def revoke_before(connection: Connection, key_id: int, now: datetime) -> None:

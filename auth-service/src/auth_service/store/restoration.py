@@ -159,16 +159,6 @@ async def keep_keys(connection: Connection, ids: Sequence[UUID]) -> None:
     await connection.execute("DELETE FROM api_keys WHERE id <> ALL($1)", ids)
 
 
-async def revoke_keys(connection: Connection, now: datetime) -> None:
-    """Revoke every token key; whoever serves the copy makes a new one."""
-    await connection.execute("UPDATE keys SET revoked_at = $1 WHERE revoked_at IS NULL", now)
-
-
-async def revoke_signing_keys(connection: Connection, now: datetime) -> None:
-    """Likewise every signing key."""
-    await connection.execute("UPDATE signing_keys SET revoked_at = $1 WHERE revoked_at IS NULL", now)
-
-
 async def delete_grants(connection: Connection, pairs: Sequence[tuple[UUID, str]]) -> None:
     """Take back what users granted apps, by account and client id."""
     await connection.executemany(
