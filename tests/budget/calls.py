@@ -1,6 +1,5 @@
 """The RPCs that no request of a dialect makes: those of hosted pages and of the command line, each called once."""
 
-import asyncio
 from uuid import uuid4
 
 from budget.cases import Place
@@ -122,7 +121,7 @@ async def _of_pages(rpc: Rpc, place: Place) -> None:
     await own.DeleteOwnApp(apps_pb2.DeleteOwnAppRequest(**named))
     await rpc.tokens.EndOwnSession(tokens_pb2.EndOwnSessionRequest(access_token=token, session_id=session_id))
     await rpc.accounts.SendEmailProof(accounts_pb2.SendEmailProofRequest(access_token=token))
-    link = await _proof(place, person.email)
+    link = (await place.ihopr.mailed(person.email, "confirm_email"))["link"].partition("?token=")[2]
     await links.GetLink(links_pb2.GetLinkRequest(token=link))
     await links.UseLink(links_pb2.UseLinkRequest(token=link))
     await rpc.accounts.ExportOwnAccount(accounts_pb2.ExportOwnAccountRequest(access_token=token))
@@ -131,13 +130,3 @@ async def _of_pages(rpc: Rpc, place: Place) -> None:
     await rpc.accounts.CloseOwnAccount(
         accounts_pb2.CloseOwnAccountRequest(access_token=token, current_password=PASSWORD)
     )
-
-
-async def _proof(place: Place, email: str) -> str:
-    """Await the mail that proves an address, and return the token of its link."""
-    async with asyncio.timeout(10):
-        while True:
-            for mail in await place.ihopr.mails(email):
-                if mail["template"] == "confirm_email":
-                    return str(mail["link"]).partition("?token=")[2]
-            await asyncio.sleep(0.1)

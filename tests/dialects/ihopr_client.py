@@ -112,14 +112,22 @@ class Ihopr:
         return await self.exchange(app, (await self.login(app, person))["code"])
 
     async def mailed_code(self, email: str, template: str = "", after: int = 0) -> str:
-        """Return the newest code mailed to an address, once more than `after` messages are there."""
+        """Return the newest code mailed to an address, once there is one that came after the first `after` messages."""
         for _ in range(MAIL_SECONDS * 10):
             messages = await self.mails(email)
-            codes = [each["code"] for each in messages if each["code"] and template in each["template"]]
-            if len(messages) > after and codes:
+            new = messages[: max(0, len(messages) - after)]
+            if codes := [each["code"] for each in new if each["code"] and template in each["template"]]:
                 return str(codes[0])
             await asyncio.sleep(0.1)
         raise AssertionError(f"no code for {email}")
+
+    async def mailed(self, email: str, template: str) -> dict[str, Any]:
+        """Return the newest mail of a kind to an address, once there is one."""
+        for _ in range(MAIL_SECONDS * 10):
+            if found := [each for each in await self.mails(email) if each["template"] == template]:
+                return found[0]
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"no {template} for {email}")
 
     async def mails(self, email: str) -> list[dict[str, Any]]:
         """Return the mails to an address, newest first."""

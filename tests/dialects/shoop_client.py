@@ -1,15 +1,14 @@
 """A client of the Shoop dialect, as its app's developer would write it, and the markets that the tests use it on."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from aiohttp import ClientSession
 from conftest import GatepostStack
+from dialects.ihopr_client import Ihopr
 
 PASSWORD = "tunnel-lantern-42"
-MAIL_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -77,16 +76,8 @@ class Shoop:
         return user
 
     async def mailed(self, email: str, template: str) -> dict[str, Any]:
-        """Wait for a mail and return it."""
-        async with asyncio.timeout(MAIL_SECONDS):
-            while True:
-                async with self.session.get(f"{self.stack.url}/outbox/messages", params={"to": email}) as answer:
-                    mails = (await answer.json())["messages"]
-                for mail in mails:
-                    if mail["template"] == template:
-                        found: dict[str, Any] = mail
-                        return found
-                await asyncio.sleep(0.1)
+        """Return the newest mail of a kind to an address, once there is one."""
+        return await Ihopr(self.session, self.stack.url).mailed(email, template)
 
 
 def new_email() -> str:
