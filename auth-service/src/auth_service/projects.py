@@ -11,7 +11,7 @@ from auth_service.model import Project, SignInPolicy
 from auth_service.store import projects
 from runtime.clock import Clock
 from runtime.errors import GatepostError, Reason, Rule, invalid
-from runtime.postgres import Database
+from runtime.postgres import Connection, Database
 
 DEFAULT = "default"
 _DEFAULT_DISPLAY_NAME = "Gatepost"  # nobody wants a letter from "default"
@@ -108,6 +108,7 @@ class Projects:
         project = _checked(project)
         async with self._database.transaction() as connection:
             if await projects.insert(connection, project):
+                await _check_hosts(connection, project)
                 await self._audit.record(connection, "project.create", project=name, by_user=False)
                 return project
             known = await projects.fetch_by_name(connection, name)
@@ -157,6 +158,7 @@ class Projects:
             project = _checked(changes.applied(project))
             if changes.roles and (lost := await projects.roles_in_use(connection, project.id) - set(project.roles)):
                 raise invalid("roles", f"Users hold the role {min(lost)}.")
+            await _check_hosts(connection, project)
             await projects.update(connection, project)
             await self._audit.record(connection, "project.change", project=name, by_user=False)
         return project
@@ -193,6 +195,15 @@ def _checked(project: Project) -> Project:
     _check_looks(project)
     _check_dialects(project)
     return replace(project, self_assignable_roles=known)
+
+
+async def _check_hosts(connection: Connection, project: Project) -> None:
+    """Refuse a host name that another project answers for. Of two changes made at once both pass; see `resolve`."""
+    if project.disabled or not project.hosts:
+        return
+    other = await projects.fetch_sharing(connection, project)
+    if other is not None:
+        raise invalid("hosts", f"The project {other.name!r} answers for one of them.", Rule.TAKEN)
 
 
 def _check_looks(project: Project) -> None:

@@ -12,7 +12,7 @@ from rpc.auth.deployment import PASSWORD, Client, Deployment, address, from_addr
 from gatepost.auth.v1 import accounts_pb2, apps_pb2, operations_pb2, operations_pb2_grpc, projects_pb2, tokens_pb2
 from gatepost.users.v1 import profiles_pb2
 from runtime import grpc_client
-from runtime.errors import Reason
+from runtime.errors import Reason, Rule
 
 Refused = Callable[..., Any]
 DISABLED, ACTIVE = accounts_pb2.ACCOUNT_STATE_DISABLED, accounts_pb2.ACCOUNT_STATE_ACTIVE
@@ -259,15 +259,34 @@ async def test_a_host_leads_to_its_project_and_any_other_to_the_default(
     assert answer.project.name == (client.project if found else "default")
 
 
-async def test_a_host_that_two_projects_list_leads_to_neither_until_one_is_disabled(
+async def test_a_host_is_one_enabled_projects(deployment: Deployment, refused: Refused) -> None:
+    host = f"{uuid4().hex[:12]}.example.org"
+    first, second = await deployment.client(hosts=[host]), await deployment.client()
+    name = f"p{uuid4().hex[:12]}"
+    taken = projects_pb2.CreateProjectRequest(
+        id=str(uuid4()), name=name, sign_in_policy=projects_pb2.SIGN_IN_POLICY_NONE, hosts=[f"{name}.example.org", host]
+    )
+    error = await refused(deployment.projects.CreateProject(taken), Reason.INVALID_PARAMETER)
+    assert [(each.field, each.rule) for each in error.violations] == [("hosts", Rule.TAKEN)]
+    assert repr(first.project) in error.violations[0].description
+    take = projects_pb2.UpdateProjectRequest(name=second.project, hosts=projects_pb2.StringList(values=[host]))
+    await refused(deployment.projects.UpdateProject(take), Reason.INVALID_PARAMETER)
+    await deployment.projects.UpdateProject(projects_pb2.UpdateProjectRequest(name=first.project, disabled=True))
+    await deployment.projects.UpdateProject(take)
+    enable = projects_pb2.UpdateProjectRequest(name=first.project, disabled=False)
+    await refused(deployment.projects.UpdateProject(enable), Reason.INVALID_PARAMETER)
+    found = await deployment.projects.ResolveProject(projects_pb2.ResolveProjectRequest(host=host))
+    assert found.project.name == second.project
+
+
+async def test_a_host_that_two_projects_were_given_at_once_leads_to_neither(
     deployment: Deployment, refused: Refused
 ) -> None:
     host = f"{uuid4().hex[:12]}.example.org"
-    first, second = [await deployment.client(hosts=[host]) for _ in range(2)]
+    for client in [await deployment.client() for _ in range(2)]:
+        await deployment.execute("UPDATE projects SET hosts = ARRAY[$1] WHERE name = $2", host, client.project)
     request = projects_pb2.ResolveProjectRequest(host=host)
     await refused(deployment.projects.ResolveProject(request), Reason.NOT_FOUND)
-    await deployment.projects.UpdateProject(projects_pb2.UpdateProjectRequest(name=first.project, disabled=True))
-    assert (await deployment.projects.ResolveProject(request)).project.name == second.project
 
 
 @pytest.mark.parametrize(

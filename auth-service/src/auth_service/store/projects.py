@@ -114,6 +114,16 @@ async def fetch_by_host(connection: Connection, host: str) -> list[Project]:
     return [from_record(row) for row in rows]
 
 
+async def fetch_sharing(connection: Connection, project: Project) -> Project | None:
+    """Return another enabled project that lists a host name of this one."""
+    row = await connection.fetchrow(
+        f"SELECT {COLUMNS} FROM projects WHERE hosts && $1 AND id <> $2 AND NOT disabled LIMIT 1",  # noqa: S608
+        project.hosts,
+        project.id,
+    )
+    return from_record(row) if row else None
+
+
 async def fetch_page(connection: Connection, after: str, limit: int) -> list[Project]:
     """Return projects by name, after a name."""
     rows = await connection.fetch(

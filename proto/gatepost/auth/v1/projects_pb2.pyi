@@ -127,7 +127,7 @@ class Project(_message.Message):
 
     @_builtins.property
     def hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Host names this project answers for, lower case, without port."""
+        """Host names this project answers for, lower case, without port; no two enabled projects share one."""
 
     @_builtins.property
     def dialects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
