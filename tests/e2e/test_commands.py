@@ -148,7 +148,8 @@ def test_a_role_that_the_project_lacks_is_refused(stack: GatepostStack, project:
 def test_a_deleted_user_is_shown_once_more_and_then_gone(stack: GatepostStack, project: str) -> None:
     stack.cli("user", "create", "a@example.com", "--project", project, "--first-name", "Ann")
     assert stack.cli("user", "delete", "a@example.com", "--project", project)["user"]["first_name"] == "Ann"
-    assert "no such account" in refusal(stack, "user", "show", "a@example.com", "--project", project)
+    missing = refusal(stack, "user", "show", "a@example.com", "--project", project)
+    assert f"no such account in the project '{project}'" in missing
 
 
 def test_an_address_in_use_is_refused_with_its_reason(stack: GatepostStack, project: str) -> None:

@@ -186,7 +186,8 @@ class Accounts:
                 )
                 account = _pending(waiting, project) if waiting else None
         if account is None:
-            raise GatepostError(Reason.NOT_FOUND, "no such account")
+            where = "" if isinstance(ref, UUID) else f" in the project {ref[0]!r}"
+            raise GatepostError(Reason.NOT_FOUND, f"no such account{where}")
         return account
 
     async def _find_made(self, connection: Connection, ref: UUID | tuple[str, str]) -> Account:

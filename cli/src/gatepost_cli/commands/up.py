@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from gatepost_cli.commands.options import DataDirOption, JsonOption
-from gatepost_cli.errors import CommandFailed
 from gatepost_cli.supervisor.options import Options, become_supervisor
 
 Instances = Annotated[int, typer.Option(min=1, max=32, help="How many instances.")]
@@ -34,7 +33,7 @@ def up(
 ) -> None:
     """Start PostgreSQL, Valkey and all services; Ctrl-C stops them."""
     if single_process and max(gateways, auth, users, notify) > 1:
-        raise CommandFailed(
+        raise typer.BadParameter(
             "--single-process holds one instance of each service; for several leave it out, "
             "or leave out --gateways, --auth, --users and --notify"
         )
