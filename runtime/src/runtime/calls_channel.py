@@ -103,7 +103,7 @@ class CallChannel(grpc.aio.Channel):
             raise GatepostError(Reason.UNAVAILABLE, retry_after_seconds=1)
         if len(answering) == 1:
             return answering[0].stream()
-        usable = [lane for lane in answering if lane.usable()]
+        usable = [lane for lane in answering if lane.usable()] or [lane for lane in answering if not lane.away()]
         return min(usable or answering, key=Lane.under_way).stream()
 
     def unary_stream(self, *args: Any, **kwargs: Any) -> Any:

@@ -51,6 +51,10 @@ class Lane:
         """Return whether an instance is known to be there; when not, one is looked for."""
         return self.state(try_to_connect=True) is grpc.ChannelConnectivity.READY
 
+    def away(self) -> bool:
+        """Return whether no instance is known to be there: it could not be connected to."""
+        return self.state(try_to_connect=True) is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+
     def state(self, *, try_to_connect: bool) -> grpc.ChannelConnectivity:
         """Return what is known of it."""
         if self.hangs:

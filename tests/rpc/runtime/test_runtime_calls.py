@@ -11,6 +11,7 @@ from typing import Any, Self
 import grpc
 import jwt
 import pytest
+from faults.fault_proxy import FaultProxy, latency
 from free_ports import free_port
 from google.protobuf.wrappers_pb2 import StringValue
 from prometheus_client import REGISTRY
@@ -44,14 +45,17 @@ class Wire:
         self._open = asyncio.Event()
         self._open.set()
         self._writers: list[asyncio.StreamWriter] = []
+        self._lines: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_unix_server(self._connected, self._here)
+        self._server = await asyncio.start_unix_server(self._accept, self._here)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        self.cut()
+        while self._lines:
+            self.cut()
+            await asyncio.wait(self._lines, timeout=0.05)
 
     def clog(self) -> None:
         """Let nothing through any more."""
@@ -64,7 +68,12 @@ class Wire:
         for writer in writers:
             writer.transport.abort()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = asyncio.get_running_loop().create_task(self._pass(reader, writer))
+        self._lines.add(line)
+        line.add_done_callback(self._lines.discard)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_unix_connection(self._there)
         except OSError:  # it has stopped
@@ -257,6 +266,13 @@ async def test_the_first_calls_of_a_channel_find_the_server_that_is_there(tmp_pa
         for target in (f"ipv4:{nobody},127.0.0.1:{server.port}", f"ipv4:127.0.0.1:{server.port},{nobody}"):
             async with connect(target, coalescing=True) as channel:
                 assert await asyncio.gather(*(say(channel, "hello") for _ in range(3))) == ["hello"] * 3
+
+
+async def test_the_first_calls_wait_for_a_server_that_is_slow_to_connect_to(tmp_path: Path) -> None:
+    async with running("127.0.0.1:0") as (server, _), FaultProxy(("127.0.0.1", server.port)) as slow:
+        await slow.switch(latency(0.1))
+        async with connect(f"ipv4:127.0.0.1:{free_port()},127.0.0.1:{slow.port}", coalescing=True) as channel:
+            assert await asyncio.gather(*(say(channel, "hello") for _ in range(6))) == ["hello"] * 6
 
 
 async def test_two_servers_share_the_calls(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """The Valkey client when the server hangs, is gone, comes back or is crowded."""
 
 import asyncio
+import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ COUNT = Script("return redis.call('INCR', KEYS[1])")
 Connect = Callable[..., Valkey]
 REFUSED_SECONDS = 1.9  # one and a half, or one for what goes together; the rest is for a busy machine
 SLOW = Script("local n = 0; for i = 1, 3000000 do n = n + i end; return n")
+
+
+# A connection that is given up while it is being made is left to the garbage collector by redis-py, which closes it.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def garbage() -> Iterator[None]:
+    """Collect it here, where it may be there."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(params=[1, 100], ids=["alone", "together"])
@@ -65,8 +77,6 @@ async def until_usable(valkey: Valkey, seconds: float) -> None:
             await asyncio.sleep(0.05)
 
 
-# A connection that is given up while it is being made is left to the garbage collector by redis-py, which closes it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_hung_server_is_unavailable_within_two_seconds_and_usable_after(
     connect: Connect, server: ValkeyServer
 ) -> None:
