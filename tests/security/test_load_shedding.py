@@ -9,12 +9,14 @@ from dialects.adapters import ADAPTERS
 from dialects.local_gateway import LocalGateway, local_gateway
 from dialects.scenarios import Adapter
 from security.raw_http import get, post, say
-from unit.gateway.toy import facts, slow, toy
+from unit.gateway.toy import facts, toy
 
+from gateway.call import Call
 from gateway.dialect import Route
 from gateway.dialects import DIALECTS
 from gateway.guards import ANYONE, BEARER
 from gateway.limits import Limit
+from gateway.reply import Reply
 
 each_dialect = pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.dialect.name)
 KINDS = (Limit.CHECK, Limit.ORDINARY, Limit.PASSWORD, Limit.UPLOAD)
@@ -23,15 +25,26 @@ KINDS = (Limit.CHECK, Limit.ORDINARY, Limit.PASSWORD, Limit.UPLOAD)
 @asynccontextmanager
 async def full(kind: Limit) -> AsyncIterator[LocalGateway]:
     """Run a gateway in which as much of a kind is at work as may be."""
-    slowly = (Route("GET", f"/toy/slow-{each}", slow, ANYONE, each) for each in KINDS)
+    at_work, may_end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def work(_call: Call) -> Reply:
+        at_work.release()
+        await may_end.wait()
+        return Reply(json={})
+
     quickly = (Route("GET", f"/toy/{each}", facts, BEARER, each) for each in KINDS)
+    routes = (Route("GET", "/toy/work", work, ANYONE, kind), *quickly)
     counts = {"requests_limit_count": 2, "password_requests_limit_count": 2, "uploads_limit_count": 2}
-    async with local_gateway((toy(routes=(*slowly, *quickly)), *DIALECTS), **counts) as gateway:
-        at_work = [asyncio.create_task(say(gateway.port, get(f"/toy/slow-{kind}?seconds=0.5"))) for _ in range(2)]
-        await asyncio.sleep(0.1)
-        yield gateway
-        for heard in await asyncio.gather(*at_work):
-            assert heard.statuses == [200]
+    async with local_gateway((toy(routes=routes), *DIALECTS), **counts) as gateway:
+        working = [asyncio.create_task(say(gateway.port, get("/toy/work"))) for _ in range(2)]
+        try:
+            for _ in working:
+                await at_work.acquire()
+            yield gateway
+        finally:
+            may_end.set()
+            ends = await asyncio.gather(*working)
+        assert [heard.statuses for heard in ends] == [[200]] * 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -33,7 +33,7 @@ _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_connection_age_ms", 60_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 500),  # callers ask once a second
+    ("grpc.http2.max_ping_strikes", 0),  # whoever stood still for a moment finds the pings of callers all at once
 ]
 # By then callers know that this connection takes nothing new: a stream they open instead goes to another instance.
 _GOODBYE_SECONDS = 0.1
