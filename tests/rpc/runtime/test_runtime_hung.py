@@ -75,7 +75,8 @@ async def test_calls_to_a_server_that_hangs_fail_soon_and_then_at_once_until_it_
         if not coalescing:  # it has to learn that nobody is there to connect to, either
             await asyncio.sleep(HUNG_SECONDS)
         seconds = [await timed_refusal(say(channel, "hello")) for _ in range(20)]
-        assert sorted(seconds)[-2] < AT_ONCE_SECONDS  # but for one, in which the machine was elsewhere
+        # But for one: where gRPC was quicker to give the connection up, it tries for a second to make another.
+        assert sorted(seconds)[-2] < AT_ONCE_SECONDS
         await proxy.switch(PASS)
         await healed(channel)
 
