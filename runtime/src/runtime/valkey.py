@@ -104,7 +104,10 @@ class Valkey:
         except ValueError:
             client = None
         if client is None:
-            raise ValueError("the Valkey URL cannot be read; special characters of its password are written as %XX")
+            raise ValueError(
+                "the Valkey URL cannot be read: it begins with redis://, rediss://, unix://, redis+cluster:// or "
+                "redis+sentinel://, and special characters of its password are written as %XX"
+            )
         return cls(client, max_connections, timeout_seconds, together)
 
     async def run(self, script: Script, key: str, *args: str | bytes | int) -> Any:
