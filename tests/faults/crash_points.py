@@ -50,7 +50,7 @@ class CrashPoints:
         (self.folder / "trace").write_text("", encoding="utf-8")
 
     def passed(self) -> list[Point]:
-        """Return the points noted, each once, and note no more."""
+        """Return the points noted so far, each once."""
         trace = self.folder / "trace"
         times: Counter[tuple[str, str]] = Counter()
         points = []
@@ -58,8 +58,11 @@ class CrashPoints:
             service, name = line.split("\t")
             times[service, name] += 1
             points.append(Point(service, name, times[service, name]))
-        trace.unlink()
         return points
+
+    def untrace(self) -> None:
+        """Note no more."""
+        (self.folder / "trace").unlink()
 
     def arm(self, point: Point) -> None:
         """Let a service die when it reaches a point, counted from now."""

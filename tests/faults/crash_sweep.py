@@ -13,7 +13,7 @@ from aiohttp import ClientError
 from faults.crash_flows import Flow
 from faults.crash_own import Deletion
 from faults.crash_points import CrashPoints, Point
-from faults.crash_world import FIRST_NAME, RefusedError, World
+from faults.crash_world import FIRST_NAME, MAIL_SECONDS, RefusedError, World
 
 TRIES = 6
 PAUSE_SECONDS = 0.5
@@ -87,13 +87,13 @@ async def sweep(
     random = Random(found.seed)  # noqa: S311  chooses what a test does
     chosen: list[tuple[type[Flow], Point]] = []
     for flow in flows if full else random.sample(flows, few):
-        passed = [point for point in await undisturbed(world, points, flow()) if point.is_outside or not doors]
+        passed = await undisturbed(world, points, flow(), doors=doors)
         found.passed[flow.__name__] = passed
         chosen += [(flow, point) for point in passed]
     random.shuffle(chosen)
     until = time.monotonic() + seconds
     for flow, point in chosen:
-        if not full and time.monotonic() > until:
+        if not full and found.died and time.monotonic() > until:
             break
         try:
             died = await survived(world, points, flow(), point)
@@ -111,14 +111,18 @@ async def sweep(
     return found
 
 
-async def undisturbed(world: World, points: CrashPoints, flow: Flow) -> list[Point]:
-    """Let a flow go; return the points it passes, what it sets off included."""
+async def undisturbed(world: World, points: CrashPoints, flow: Flow, *, doors: bool) -> list[Point]:
+    """Let a flow go; return the points it passes, or its doors: there is one at least, what it sets off included."""
     await flow.start(world)
     await asyncio.sleep(PAUSE_SECONDS)
     points.trace()
     await flow.go(world)
-    await asyncio.sleep(PAUSE_SECONDS)
-    passed = points.passed()
+    passed: list[Point] = []
+    async with asyncio.timeout(MAIL_SECONDS):
+        while not passed:
+            await asyncio.sleep(PAUSE_SECONDS)
+            passed = [point for point in points.passed() if point.is_outside or not doors]
+    points.untrace()
     assert await flow.done(world), flow
     return passed
 
