@@ -21,7 +21,7 @@ from runtime.migrations import MigrationError, migrate, open_migrated, shipped
 from runtime.postgres import Database
 
 PASSWORD = "a password of the tests"
-HUNG_SECONDS = 1.5  # two are promised to people, whose requests have further to go
+HUNG_SECONDS = 1.9  # one and a quarter, and the rest for a busy machine; two are promised to people
 
 
 @pytest.fixture(scope="module")
