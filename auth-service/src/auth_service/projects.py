@@ -203,7 +203,7 @@ async def _check_hosts(connection: Connection, project: Project) -> None:
         return
     other = await projects.fetch_sharing(connection, project)
     if other is not None:
-        raise invalid("hosts", f"The project {other.name!r} answers for one of them.", Rule.TAKEN)
+        raise invalid("hosts", f"The project {other.name!r} answers for one of the hosts already.", Rule.TAKEN)
 
 
 def _check_looks(project: Project) -> None:
