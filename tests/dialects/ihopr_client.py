@@ -113,21 +113,23 @@ class Ihopr:
 
     async def mailed_code(self, email: str, template: str = "", after: int = 0) -> str:
         """Return the newest code mailed to an address, once there is one that came after the first `after` messages."""
-        for _ in range(MAIL_SECONDS * 10):
-            messages = await self.mails(email)
-            new = messages[: max(0, len(messages) - after)]
-            if codes := [each["code"] for each in new if each["code"] and template in each["template"]]:
-                return str(codes[0])
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"no code for {email}")
+        found = await self.awaited(email, lambda mail: mail["code"] and template in mail["template"], after)
+        return str(found["code"])
 
     async def mailed(self, email: str, template: str) -> dict[str, Any]:
         """Return the newest mail of a kind to an address, once there is one."""
+        return await self.awaited(email, lambda mail: mail["template"] == template)
+
+    async def awaited(self, email: str, wanted: Callable[[dict[str, Any]], bool], after: int = 0) -> dict[str, Any]:
+        """Return the newest mail to an address that is wanted, once one has come after the first `after` messages."""
+        mails: list[dict[str, Any]] = []
         for _ in range(MAIL_SECONDS * 10):
-            if found := [each for each in await self.mails(email) if each["template"] == template]:
-                return found[0]
+            mails = await self.mails(email)
+            for mail in mails[: max(0, len(mails) - after)]:
+                if wanted(mail):
+                    return mail
             await asyncio.sleep(0.1)
-        raise AssertionError(f"no {template} for {email}")
+        raise AssertionError(f"not the mail for {email}: {[mail['template'] for mail in mails]}")
 
     async def mails(self, email: str) -> list[dict[str, Any]]:
         """Return the mails to an address, newest first."""

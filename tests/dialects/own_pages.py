@@ -1,6 +1,5 @@
 """A person at his account pages and at the app dashboard, by hand: forms filled in as the page shows them."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 from aiohttp import FormData
 from conftest import GatepostStack, until_it_shows
-from dialects.ihopr_client import MAIL_SECONDS, Ihopr, Person
+from dialects.ihopr_client import Ihopr, Person
 from dialects.redirect_client import Browser, Page, Site
 
 from gatepost_cli.stack import load
@@ -75,12 +74,8 @@ class Visit:
 
     async def mailed_link(self, path: str, email: str = "") -> str:
         """Return the token of a link that was mailed, once it is there."""
-        for _ in range(MAIL_SECONDS * 10):
-            for mail in await self.ihopr.mails(email or self.person.email):
-                if f"{path}?token=" in mail["link"]:
-                    return str(mail["link"].rpartition("=")[2])
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"no link to {path}")
+        mail = await self.ihopr.awaited(email or self.person.email, lambda each: f"{path}?token=" in each["link"])
+        return str(mail["link"].rpartition("=")[2])
 
     async def follow(self, path: str, token: str) -> None:
         """Follow a mailed link and press its button."""

@@ -45,8 +45,10 @@ async def test_what_needs_a_service_that_is_gone_fails_soon_and_then_at_once(
     async with house.gone(name, way):
         first, then = await guests.ask_all(), await guests.ask_all()
         patient = [each for each in first if (name, each.name) == ("users", "ihopr refresh")]
-        if way not in SLOW and slowest(then) >= THEN_SECONDS:
-            then = await guests.ask_all()  # the machine may have been elsewhere for a moment, but not twice
+        last = then
+        if way not in SLOW and slowest(last) >= THEN_SECONDS:
+            last = await guests.ask_all()  # the machine may have been elsewhere for a moment, but not twice
+            then += last
         assert [each for each in then if each.name in go_on and not each.well] == []
         if way in SLOW:
             assert [each for each in first + then if not (each.well or each.away)] == []
@@ -54,11 +56,11 @@ async def test_what_needs_a_service_that_is_gone_fails_soon_and_then_at_once(
         else:
             assert [each for each in first + then if each.name in need_it and not each.away] == []
             assert slowest(first) < FIRST_SECONDS
-            assert slowest(then) < THEN_SECONDS
+            assert slowest(last) < THEN_SECONDS
             assert all(each.seconds < PATIENT_SECONDS for each in patient)
     healed = await guests.until_well(HEALED_SECONDS)
     record_property("first answer", slowest(first))
-    record_property("answers after it", slowest(then))
+    record_property("answers after it", slowest(last))
     record_property("healed after", healed)
 
 
